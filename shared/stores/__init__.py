@@ -1,0 +1,1 @@
+"""Where things are kept: one protocol a need, one adapter an engine."""
