@@ -69,6 +69,7 @@ class Operation:
     writes: bool
     destructive: bool
     idempotent: bool
+    shown_once: tuple[str, ...]  # fields of the result that are answered but never kept
     agents: bool  # offered to agents over MCP and /api/tools; keys and audit are for people
     settle: Callable[[Call], Awaitable[Settled]] | None
     recover: Callable[[Call], Awaitable[dict[str, Any] | None]] | None
@@ -97,6 +98,7 @@ def operation(
     destructive: bool = False,
     idempotent: bool = True,
     agents: bool = True,
+    shown_once: tuple[str, ...] = (),
     settle: Callable[[Call], Awaitable[Settled]] | None = None,
     recover: Callable[[Call], Awaitable[dict[str, Any] | None]] | None = None,
 ) -> Callable[[Handler], Operation]:
@@ -124,6 +126,7 @@ def operation(
             destructive=destructive,
             idempotent=idempotent,
             agents=agents,
+            shown_once=shown_once,
             settle=settle,
             recover=recover,
         )

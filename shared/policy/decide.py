@@ -46,7 +46,13 @@ def decide(asked: Asked) -> Decision:
     if limit == caps.UNLIMITED:
         return Allow("The role has no cap.")
     if limit is None:
-        return Deny("The role has no cap in this currency, so it may not move money in it.", able, "Ask somebody with one of the roles in who_can.")
+        return Deny(
+            "The role has no cap in this currency, so it may not move money in it.", able, "Ask somebody with one of the roles in who_can."
+        )
     if asked.amount > limit:
-        return Deny("The amount is above the role's cap for one transaction.", able, "Ask somebody with one of the roles in who_can; do not split the amount.")
+        return Deny(
+            "The amount is above the role's cap for one transaction.",
+            able,
+            "Ask somebody with one of the roles in who_can; do not split the amount.",
+        )
     return Allow("The amount is within the role's cap for one transaction.")

@@ -94,15 +94,15 @@ class Mirror(Protocol):
 
     async def list(self, query: Query) -> Page: ...
 
-    async def search(self, text: str, kinds: Sequence[str], limit: int) -> list[Stored]:
+    async def search(self, text: str, kinds: Sequence[str], limit: int) -> Sequence[Stored]:
         """Newest first over all kinds: every word of `text` begins a word of the object; an exact id comes first."""
         ...
 
-    async def totals(self, kind: str, first_day: int | None = None, last_day: int | None = None) -> list[Total]:
+    async def totals(self, kind: str, first_day: int | None = None, last_day: int | None = None) -> Sequence[Total]:
         """The roll-up between two UTC days inclusive; without days one cell per status and currency over all time, day 0."""
         ...
 
-    async def apply(self, writes: Sequence[Write]) -> list[Applied]:
+    async def apply(self, writes: Sequence[Write]) -> Sequence[Applied]:
         """Applies each write by the mirror's rules, in order, durably; the answers are in the order of the writes."""
         ...
 
@@ -149,9 +149,7 @@ class AuditLog(Protocol):
 
     async def append(self, row: Mapping[str, Any]) -> None: ...
 
-    async def list(
-        self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None
-    ) -> list[dict[str, Any]]:
+    async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
         """Newest first, below the id `after`, rows whose fields equal `where`."""
         ...
 

@@ -1,0 +1,122 @@
+"""The road: parse, permit, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.actor import Actor
+from shared.context import Context
+from shared.errors import BillyError
+from shared.operations import trail, writing
+from shared.operations.operation import Call, Input, Operation
+from shared.policy.decide import Asked, Deny, decide
+
+log = logging.getLogger("billy")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a surface sends on: a JSON object and the HTTP status that fits it."""
+
+    body: dict[str, Any]
+    status: int = 200
+
+
+async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, *, strings: bool = False) -> Outcome:
+    """Takes one call down the road and leaves its audit row. `strings` says that all values are text, as a query string gives them.
+
+    Raises `BillyError` and nothing else: a crash becomes `internal` with a reference, its text stays in no log and no answer.
+    """
+    try:
+        return await _travel(operation, arguments, actor, context, strings)
+    except BillyError:
+        raise
+    except Exception as crash:
+        reference = context.seam.id("ref")
+        log.error("crash %s in %s: %s at %s", reference, operation.name, type(crash).__name__, _where(crash))
+        await _record_failure(operation, arguments, actor, context, "internal", reference)
+        raise BillyError(
+            "internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference
+        ) from None
+
+
+async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Outcome:
+    try:
+        permitted = decide(Asked(actor.role, operation.permission))
+        if isinstance(permitted, Deny):
+            raise denied(permitted)
+        input = parse(operation, arguments, strings)
+    except BillyError as error:
+        await trail.append(
+            context,
+            operation=operation.name,
+            origin=actor.origin,
+            actor=actor,
+            decision="denied" if error.code == "not_allowed" else "refused",
+            code=error.code,
+            arguments=dict(arguments),
+        )
+        raise
+    call = Call(context, actor, input)
+    if operation.writes:
+        return Outcome(await writing.write(operation, call))
+    return Outcome(await _read(operation, call))
+
+
+async def _read(operation: Operation, call: Call) -> dict[str, Any]:
+    asked = call.input.model_dump(exclude_none=True)
+    try:
+        body = await operation.handler(call)
+    except BillyError as error:
+        await writing.note(operation, call, "allowed", code=error.code, arguments=asked)
+        raise
+    await writing.note(operation, call, "allowed", arguments=asked)
+    return body
+
+
+def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = False) -> Input:
+    """The input model of the arguments. Raises `invalid_request` naming the fields, never their values."""
+    try:
+        if strings:
+            return operation.input.model_validate_strings(dict(arguments))
+        return operation.input.model_validate(dict(arguments))
+    except ValidationError as error:
+        fields = tuple(
+            {"field": ".".join(str(part) for part in each["loc"])[:80], "problem": each["type"].replace("_", " ")}
+            for each in error.errors(include_url=False, include_context=False, include_input=False)[:10]
+        )
+        raise BillyError(
+            "invalid_request",
+            "Some arguments are not as this operation takes them.",
+            next="Mend the fields named here and call again.",
+            fields=fields,
+        ) from None
+
+
+def denied(decision: Deny) -> BillyError:
+    """The error of a decision that says no."""
+    return BillyError("not_allowed", decision.reason, next=decision.next, who_can=decision.who_can)
+
+
+async def _record_failure(
+    operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, code: str, reference: str
+) -> None:
+    await trail.append(
+        context,
+        operation=operation.name,
+        origin=actor.origin,
+        actor=actor,
+        decision="outcome" if operation.writes else "allowed",
+        code=code,
+        arguments=dict(arguments),
+        reference=reference,
+    )
+
+
+def _where(crash: BaseException) -> str:
+    frames = traceback.extract_tb(crash.__traceback__)[-4:]
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))

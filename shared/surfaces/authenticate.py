@@ -1,0 +1,23 @@
+"""Who is calling: the bearer key becomes an actor. A key in any other place is no key."""
+
+import re
+
+from shared.actor import Actor, Origin
+from shared.context import Context
+from shared.errors import BillyError
+from shared.operations.keys import find_key
+
+BEARER = re.compile(r"^[Bb]earer +(billy_[A-Za-z0-9_-]{43})$")
+
+
+async def authenticate(context: Context, authorization: str | None, origin: Origin) -> Actor:
+    """The actor of an `Authorization: Bearer billy_…` header. Raises `unauthenticated`, the same for every cause."""
+    match = BEARER.match(authorization or "")
+    found = await find_key(context, match.group(1)) if match else None
+    if found is None:
+        raise BillyError(
+            "unauthenticated",
+            "This call carries no key that works.",
+            next="Send the header Authorization: Bearer billy_… with a key that is neither expired nor revoked.",
+        )
+    return Actor(id=found["key_id"], name=found["name"], role=found["role"], kind="key", origin=origin)
