@@ -1,0 +1,9 @@
+"""Agent Billy on Azure Functions: registers the blueprints, nothing else."""
+
+import azure.functions as func
+
+from functions import about, attempts, mcp, rest, sync, webhooks
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for part in (rest, mcp, webhooks, sync, attempts, about):
+    app.register_functions(part.blueprint)

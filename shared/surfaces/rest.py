@@ -1,0 +1,108 @@
+"""REST: an HTTP request becomes one call of the road, and its outcome a response."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import azure.functions as func
+import orjson
+
+from shared.actor import Actor, Origin
+from shared.context import Context
+from shared.errors import BillyError, problem
+from shared.operations.execute import execute
+from shared.operations.operation import Operation
+from shared.operations.trail import refused
+from shared.operations.untrusted import clean
+from shared.surfaces.authenticate import authenticate
+
+LARGEST_BODY = 256 * 1024
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+async def answer(operation: Operation, request: func.HttpRequest, context: Context) -> func.HttpResponse:
+    """The response to a request for one operation. Never raises; whatever happens has left its audit row."""
+    origin = origin_of(request, "rest")
+    actor: Actor | None = None
+    try:
+        try:
+            actor = await authenticate(context, request.headers.get("authorization"), origin)
+            arguments, strings = _arguments(operation, request)
+        except BillyError as error:
+            await refused(context, origin, error, operation.name, actor)
+            raise
+        outcome = await execute(operation, arguments, actor, context, strings=strings)
+    except BillyError as error:
+        return error_response(error)
+    return json_response(outcome.body, outcome.status)
+
+
+def origin_of(request: func.HttpRequest, surface: str) -> Origin:
+    """From where the request came: the nearest proxy's word for the address, and the client's name for itself, cleaned."""
+    forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
+    return Origin(surface, clean(forwarded, 64) or None, clean(request.headers.get("user-agent", ""), 120) or None)
+
+
+def json_response(body: Any, status: int = 200) -> func.HttpResponse:
+    return func.HttpResponse(orjson.dumps(body), status_code=status, mimetype="application/json", headers=HEADERS)
+
+
+def error_response(error: BillyError) -> func.HttpResponse:
+    """The problem document with the headers that belong to it."""
+    headers = dict(HEADERS)
+    if error.code == "unauthenticated":
+        headers["www-authenticate"] = 'Bearer realm="billy"'
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    limit = error.rate_limit
+    if limit is not None:
+        known = {"ratelimit-limit": limit.limit, "ratelimit-remaining": limit.remaining, "ratelimit-reset": limit.reset}
+        headers.update({name: str(value) for name, value in known.items() if value is not None})
+    return func.HttpResponse(orjson.dumps(problem(error)), status_code=error.status, mimetype="application/problem+json", headers=headers)
+
+
+def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[str, Any], bool]:
+    """The arguments, and whether all of them are text. A field that is given in two places is refused."""
+    given: dict[str, Any] = dict(request.params)
+    strings = operation.verb in ("GET", "DELETE")
+    body = request.get_body()
+    if len(body) > LARGEST_BODY:
+        raise BillyError("too_large", f"The body is larger than {LARGEST_BODY} bytes.", next="Send less.")
+    if strings:
+        if body.strip():
+            raise BillyError("invalid_request", "This operation takes no body.", next="Send its arguments in the query string.")
+    else:
+        if set(given) - {"dry_run"}:
+            raise BillyError("invalid_request", "Only dry_run is taken from the query string.", next="Send the arguments in a JSON body.")
+        if "dry_run" in given:
+            given["dry_run"] = _flag(given["dry_run"])
+        _add(given, _object(body))
+    _add(given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
+    key = request.headers.get("idempotency-key")
+    if operation.writes and key is not None:
+        _add(given, {"idempotency_key": key})
+    return given, strings
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise BillyError("invalid_request", "The body is not a JSON object.", next="Send the arguments as one JSON object in UTF-8, with Content-Length.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise BillyError("invalid_request", "dry_run is either true or false.", next="Mend dry_run.")
+    return text == "true"
+
+
+def _add(given: dict[str, Any], more: Mapping[str, Any]) -> None:
+    twice = [name for name in more if name in given and given[name] != more[name]]
+    if twice:
+        raise BillyError("invalid_request", "One argument is given in two places with two values.", next="Give each argument once.")
+    given.update(more)
