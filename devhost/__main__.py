@@ -17,9 +17,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     parser.add_argument("--home", type=Path, help="where keys and the embedded queue are kept (default: .devhost in the app)")
     parser.add_argument("--lease", type=float, default=600.0, help="seconds a queue message is leased, and renewed while at work")
+    parser.add_argument("--drain", type=float, default=30.0, help="seconds that running work may take to end at a stop")
+    parser.add_argument("--log-level", default="WARNING", help="of everything but the host itself, on standard error")
     parser.add_argument("--index", action="store_true", help="print the app's functions as JSON and end")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("devhost").setLevel(logging.INFO)
     if options.index:
         return _print_index(options.app)
@@ -46,13 +48,12 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"devhost: port {options.port} cannot be used: {error.strerror}", file=sys.stderr)
         return 1
-    host = Host(options.app, options.home or options.app / ".devhost", options.lease)
+    host = Host(options.app, options.home or options.app / ".devhost", options.lease, options.drain)
     try:
-        serve(host, listening)
+        return serve(host, listening)
     except StartRefused as refusal:
         print(f"devhost: {refusal}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class AdminRoutes:
     """GET /admin/host/status · GET /admin/functions · POST /admin/functions/{name} with `{"input": "…"}`."""
 
     def __init__(
-        self, functions: list[Function], keys: HostKeys, outputs: Outputs, keep_running: Callable[[Coroutine[Any, Any, Any]], None]
+        self, functions: list[Function], keys: HostKeys, outputs: Outputs, keep_running: Callable[[Coroutine[Any, Any, Any]], object]
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
         self._keys = keys

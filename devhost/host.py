@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -23,18 +24,18 @@ from devhost.worker import load_app, stop_workers
 
 log = logging.getLogger("devhost")
 
-DRAIN_SECONDS = 30.0
-"""How long invocations that run may take to end once the host is told to stop."""
-
 
 class Host:
     """`start`, serve `app` over ASGI, `stop`. One host per process, and one per home at a time."""
 
-    def __init__(self, app_dir: Path, home: Path, lease: float = 600.0) -> None:
-        """`home` keeps the host's keys and its embedded queue; `lease` is in seconds."""
+    def __init__(self, app_dir: Path, home: Path, lease: float = 600.0, drain: float = 30.0) -> None:
+        """`home` keeps the host's keys and its embedded queue. `lease` is how many seconds a message is leased at a time,
+        `drain` how many what runs may take to end once the host is told to stop."""
         self._app_dir = app_dir.resolve()
         self._home = home.resolve()
         self._lease = lease
+        self.drain = drain
+        self.failed = False
         self._queues: Queues | None = None
         self._listeners: list[QueueListener] = []
         self._timers: list[Timer] = []
@@ -63,33 +64,47 @@ class Host:
         self._edge = HttpEdge(router, keys, outputs)
         self._admin = AdminRoutes(functions, keys, outputs, self.keep_running)
         for part in (*self._listeners, *self._timers):
-            self.keep_running(part.run())
+            self.keep_running(part.run()).add_done_callback(self._part_ended)
         log.info("%d functions are ready after %.2f s", len(functions), time.monotonic() - began)
         return functions
 
-    def keep_running(self, work: Coroutine[Any, Any, Any]) -> None:
+    def keep_running(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Runs something beside the requests; `stop` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
-    async def stop(self) -> None:
-        """Takes no more messages, lets what runs end, gives back what is not done, and closes the queues."""
+    def _part_ended(self, part: asyncio.Task[Any]) -> None:
+        """A host without one of its listeners or timers would look well and do half of its work: it ends instead."""
+        if not part.cancelled() and (error := part.exception()) is not None:
+            log.critical("the host ends: a trigger's loop broke", exc_info=error)
+            self.failed = True
+            signal.raise_signal(signal.SIGTERM)
+
+    async def stop(self) -> bool:
+        """Takes no more messages, lets what runs end, gives back what is not done, and closes the queues.
+
+        False when something still ran after `drain` seconds; a synchronous function among it cannot be ended.
+        """
+        late: set[asyncio.Task[Any]] = set()
         for part in (*self._listeners, *self._timers):
             part.stop()
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+            _, late = await asyncio.wait(self._running, timeout=self.drain)
             if late:
-                log.error("%d pieces of work did not end within %d s: their messages will come again", len(late), DRAIN_SECONDS)
+                log.error("not all work ended within %g s: its messages will come again", self.drain)
                 for listener in self._listeners:
                     await listener.abandon()
                 for task in late:
                     task.cancel()
         if self._queues is not None:
             await self._queues.close()
-        stop_workers()
+        if not late:
+            stop_workers()
         if self._lock >= 0:
             os.close(self._lock)
+        return not late
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -118,7 +133,10 @@ class Host:
             if not os.environ.get(name) and any(setting.startswith(name + "__") for setting in os.environ):
                 raise StartRefused(f"{name}: this host serves connection strings, not identities")
         queues = _queues_for(strings.pop(), self._home)
-        await queues.open()
+        try:
+            await queues.open()
+        except Exception as error:
+            raise StartRefused(f"the queues of {', '.join(sorted(connections))} cannot be reached: {type(error).__name__}") from error
         return queues
 
 

@@ -43,7 +43,7 @@ class QueueListener:
             arrival.clear()
             try:
                 messages = await self._queues.receive(self._queue, self._options.batch_size, self._lease)
-            except Exception as error:  # noqa: BLE001 - the queue may be away for a while; the host waits for it
+            except Exception as error:
                 log.error("the queue %s cannot be read: %s", self._queue, error)
                 messages = []
             if self._stopping:
@@ -86,7 +86,7 @@ class QueueListener:
                 await self._bury(self._latest(message))
             else:
                 await self._queues.release(self._queue, self._latest(message), self._options.visibility_timeout)
-        except Exception as error:  # noqa: BLE001 - the lease ends by itself and the message comes again
+        except Exception as error:
             log.error("a message of %s could not be settled: %s", self._queue, error)
 
     async def _invoke(self, message: Message) -> bool:
@@ -124,7 +124,7 @@ class QueueListener:
             for task, message in list(self._at_work.items()):
                 try:
                     renewed = await self._queues.extend(self._queue, message, self._lease)
-                except Exception as error:  # noqa: BLE001 - the next turn tries again
+                except Exception as error:
                     log.error("a lease of %s could not be prolonged: %s", self._queue, error)
                     continue
                 if renewed is not None and task in self._at_work:

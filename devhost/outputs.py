@@ -5,6 +5,8 @@ import json
 import logging
 from typing import Any
 
+import orjson
+
 from devhost.functions import Function
 from devhost.queues.protocol import Queues
 from devhost.worker import Datum, Invocation
@@ -59,12 +61,27 @@ class Outputs:
 
 
 def contents(datum: Datum) -> list[str | bytes]:
-    """A text or bytes is one message; a list is one message for each element, in order."""
-    if datum.type != "json":
-        return [datum.value]
-    value: Any = json.loads(datum.value)
-    elements = value if isinstance(value, list) else [value]
-    for element in elements:
-        if isinstance(element, dict) and set(element) == {"id", "body"}:
+    """The messages in one output binding, in order.
+
+    The real host parses a text that looks like JSON: an array becomes one message for each element, and an object
+    comes out indented. Only a list keeps its texts as they are. Bytes are one message.
+    """
+    if datum.type == "json":
+        value: Any = json.loads(datum.value)
+        elements = value if isinstance(value, list) else [value]
+        if any(isinstance(element, dict) and set(element) == {"id", "body"} for element in elements):
             raise TypeError("func.QueueMessage is not served as a queue output: give text")
-    return [element if isinstance(element, str) else json.dumps(element) for element in elements]
+        return [_element(element) for element in elements]
+    if datum.type == "string" and _looks_like_json(datum.value):
+        value = orjson.loads(datum.value)
+        return [_element(element) for element in (value if isinstance(value, list) else [value])]
+    return [datum.value]
+
+
+def _looks_like_json(text: str) -> bool:
+    trimmed = text.strip()
+    return trimmed[:1] + trimmed[-1:] in ("{}", "[]") and len(trimmed) > 1
+
+
+def _element(element: Any) -> str:
+    return element if isinstance(element, str) else orjson.dumps(element, option=orjson.OPT_INDENT_2).decode()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote
 
 from devhost.settings import StartRefused
@@ -115,7 +115,7 @@ def _pattern_of(constraint: str, argument: str | None, route: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Route(Generic[T]):
+class _Route[T]:
     template: Template
     methods: frozenset[str]
     target: T
@@ -124,7 +124,7 @@ class _Route(Generic[T]):
         return not self.methods or method in self.methods
 
 
-class Router(Generic[T]):
+class Router[T]:
     """Finds what serves a path and method: the most specific template whose methods allow it, as ASP.NET Core does.
 
     A path that exists with other methods is not found either, as on the real host.

@@ -1,13 +1,14 @@
 """The HTTP server around a host: nothing is accepted before the app is ready, nothing is lost when it stops."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 
 import uvicorn
 
-from devhost.host import DRAIN_SECONDS, Host
+from devhost.host import Host
 
 
 class HostServer(uvicorn.Server):
@@ -26,7 +27,7 @@ class HostServer(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=int(DRAIN_SECONDS),
+                timeout_graceful_shutdown=max(1, int(host.drain)),
             )
         )
         self._host = host
@@ -39,11 +40,14 @@ class HostServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        await self._host.stop()
+        if not await self._host.stop():
+            # What still runs may be a thread that never ends; everything durable is closed.
+            sys.stdout.flush()
+            os._exit(1)
 
 
-def serve(host: Host, listening: socket.socket) -> None:
-    """Blocks until SIGINT or SIGTERM; StartRefused when the app cannot be served."""
+def serve(host: Host, listening: socket.socket) -> int:
+    """Blocks until SIGINT or SIGTERM and answers the exit status; StartRefused when the app cannot be served."""
     address, port = listening.getsockname()[:2]
     server = HostServer(host, f"http://{f'[{address}]' if ':' in address else address}:{port}")
     # uvicorn raises the signal again once it has shut down; the stop it asked for has been done by then.
@@ -52,3 +56,4 @@ def serve(host: Host, listening: socket.socket) -> None:
     # The hand-over between the loop and the queue's writer thread is what a durable answer waits for.
     sys.setswitchinterval(0.001)
     asyncio.run(server.serve(sockets=[listening]), loop_factory=server.config.get_loop_factory())
+    return 1 if host.failed else 0

@@ -87,6 +87,7 @@ def _whole(raw: dict[str, Any], name: str, default: int, *, least: int, most: in
 
 def apply_local_settings(app_dir: Path) -> None:
     """Puts the "Values" of `local.settings.json`, when there is one, into the environment; what is set already wins."""
+    os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")  # as Microsoft's own local host does
     path = app_dir / "local.settings.json"
     if not path.exists():
         return

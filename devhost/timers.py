@@ -1,6 +1,7 @@
 """Timer triggers: six-field NCRONTAB schedules in UTC."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
@@ -48,10 +49,8 @@ class Timer:
         while not self._stopping.is_set():
             due = schedule_after(self._trigger.schedule, datetime.now(UTC))
             while not self._stopping.is_set() and (left := (due - datetime.now(UTC)).total_seconds()) > 0:
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), min(left, LONGEST_SLEEP))
-                except TimeoutError:
-                    pass
             if not self._stopping.is_set():
                 await self.fire()
 

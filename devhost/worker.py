@@ -36,12 +36,7 @@ class Invocation:
 
 async def load_app(app_dir: Path) -> list[Function]:
     """Imports and indexes `app_dir`/function_app.py; StartRefused names what failed. One app per process."""
-    app_dir = app_dir.resolve()
-    if not (app_dir / "function_app.py").exists():
-        raise StartRefused(f"{app_dir / 'function_app.py'} is missing")
-    apply_local_settings(app_dir)
-    sys.path.insert(0, str(app_dir))
-    os.chdir(app_dir)
+    app_dir = _enter(app_dir)
     worker_library.start_threadpool_executor()
     # The library reports its progress at error level before it raises; the one clear message below is enough.
     library_log = logging.getLogger("azure.functions")
@@ -57,7 +52,22 @@ async def load_app(app_dir: Path) -> list[Function]:
     finally:
         library_log.setLevel(level)
     found = metadata.function_metadata_results or []
-    return [function_from_metadata(item.name, item.function_id, item.raw_bindings) for item in found]
+    functions = [function_from_metadata(item.name, item.function_id, item.raw_bindings) for item in found]
+    by_name = {function.name.lower(): function.name for function in functions}
+    for function in functions:
+        if by_name[function.name.lower()] != function.name:
+            raise StartRefused(f"the functions {function.name} and {by_name[function.name.lower()]} have one name")
+    return functions
+
+
+def _enter(app_dir: Path) -> Path:
+    app_dir = app_dir.resolve()
+    if not (app_dir / "function_app.py").exists():
+        raise StartRefused(f"{app_dir / 'function_app.py'} is missing")
+    apply_local_settings(app_dir)
+    sys.path.insert(0, str(app_dir))
+    os.chdir(app_dir)
+    return app_dir
 
 
 def _init_request(app_dir: Path) -> SimpleNamespace:

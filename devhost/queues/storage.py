@@ -16,7 +16,7 @@ CONCURRENT_SENDS = 16
 
 class StorageQueues:
     def __init__(self, connection_string: str) -> None:
-        self._service = QueueServiceClient.from_connection_string(connection_string)
+        self._service = QueueServiceClient.from_connection_string(connection_string, retry_total=3)
         self._clients: dict[str, QueueClient] = {}
         self._arrivals = Arrivals()
         self._sends = asyncio.Semaphore(CONCURRENT_SENDS)
