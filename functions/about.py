@@ -1,0 +1,45 @@
+"""What Billy says about itself: the tools a key may call, the OpenAPI document, and whether it can work."""
+
+import azure.functions as func
+
+from shared import wiring
+from shared.errors import BillyError
+from shared.operations.catalogue import OPERATIONS
+from shared.operations.trail import refused
+from shared.surfaces import openapi, rest, tools
+from shared.surfaces.authenticate import authenticate
+from shared.surfaces.health import health
+from shared.surfaces.selection import read_selection
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("list_tools")
+@blueprint.route(route="api/tools", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def list_tools(req: func.HttpRequest) -> func.HttpResponse:
+    context = await wiring.context()
+    origin = rest.origin_of(req, "rest")
+    actor = None
+    try:
+        try:
+            actor = await authenticate(context, req.headers.get("authorization"), origin)
+            selection = read_selection(req.params, OPERATIONS)
+        except BillyError as error:
+            await refused(context, origin, error, "list_tools", actor)
+            raise
+    except BillyError as error:
+        return rest.error_response(error)
+    return rest.json_response(tools.list_tools(OPERATIONS, actor, selection))
+
+
+@blueprint.function_name("get_openapi")
+@blueprint.route(route="api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
+    return rest.json_response(openapi.document())
+
+
+@blueprint.function_name("get_health")
+@blueprint.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def get_health(req: func.HttpRequest) -> func.HttpResponse:
+    body, status = await health(await wiring.context())
+    return rest.json_response(body, status)

@@ -1,0 +1,20 @@
+"""The MCP endpoint: one HTTP function. It takes every method, so that what is not a POST is answered 405 and not 404."""
+
+import azure.functions as func
+
+from shared import wiring
+from shared.surfaces import mcp, rest
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("mcp")
+@blueprint.route(route="mcp", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+async def serve(req: func.HttpRequest) -> func.HttpResponse:
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    request = mcp.Request(rest.origin_of(req, "mcp"), req.method, headers, dict(req.params), req.get_body())
+    answer = await mcp.answer(request, await wiring.context())
+    media_type = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), None)
+    return func.HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=media_type)

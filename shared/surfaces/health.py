@@ -1,0 +1,27 @@
+"""Whether Billy can work: told to anybody who asks, so it holds no secret, no name and no amount."""
+
+from typing import Any
+
+from shared.context import Context
+from shared.operations import freshness
+from shared.operations.views import iso
+from shared.settings import VERSION
+
+KINDS = ("customer", "charge", "subscription", "invoice", "refund")
+
+
+async def health(context: Context) -> tuple[dict[str, Any], int]:
+    """The answer and its HTTP status: 200 when the stores answer, 503 when they do not. `age` is in seconds."""
+    answer: dict[str, Any] = {"ready": True, "version": VERSION, "store": context.settings.store}
+    try:
+        known = [await freshness.of(context, kind) for kind in KINDS]
+    except Exception:
+        return answer | {"ready": False, "mirror": {"complete": False, "as_of": None, "age": None}}, 503
+    moments = [as_of for _, as_of in known if as_of is not None]
+    oldest = min(moments) if len(moments) == len(KINDS) else None
+    mirror = {
+        "complete": all(complete for complete, _ in known),
+        "as_of": iso(oldest) if oldest is not None else None,
+        "age": max(0, int(context.seam.now() - oldest)) if oldest is not None else None,
+    }
+    return answer | {"mirror": mirror}, 200

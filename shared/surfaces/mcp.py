@@ -1,0 +1,154 @@
+"""The door of /mcp: every check that comes before the protocol, and one audit row for whatever is turned away.
+
+The order is fixed: method, Host, Origin, size, address, key, filter, shape. Only then is the official SDK asked (imported on the first call,
+because it is the largest import of the app), one exchange per request, without sessions. A GET is answered 405 at once: there is no stream.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from shared.actor import Actor, Origin
+from shared.context import Context
+from shared.errors import BillyError, problem
+from shared.operations import catalogue
+from shared.operations.trail import refused
+from shared.operations.untrusted import clean
+from shared.surfaces import mcp_guard
+from shared.surfaces.authenticate import authenticate
+from shared.surfaces.selection import Selection, read_selection
+
+log = logging.getLogger("billy")
+
+CHALLENGE = 'Bearer realm="billy"'
+LONGEST_CLIENT = 120
+HEADERS = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+PROTOCOL_HEADERS = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")  # no credential, no session id
+
+_PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
+_CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request as the edge hands it over: header names in lower case, query values decoded, the whole body."""
+
+    origin: Origin
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the edge sends back."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asks in this one exchange, and what they asked to see. `audited` turns true once a row tells of the exchange."""
+
+    actor: Actor
+    context: Context
+    selection: Selection
+    audited: bool = False
+
+
+type Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[Answer]]
+
+
+async def answer(request: Request, context: Context, serve: Serve | None = None) -> Answer:
+    """Answers one request. `serve` is the protocol behind the door; by default it serves the catalogue. Raises nothing."""
+    if request.method != "POST":
+        return Answer(405, headers={"Allow": "POST"})
+    try:
+        return await _exchange(request, context, serve)
+    except Exception as crash:
+        reference = context.seam.id("ref")
+        log.error("crash %s at /mcp: %s", reference, type(crash).__name__)
+        error = BillyError("internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference)
+        return await _turned_away(context, request.origin, error, _problem(error))
+
+
+async def _exchange(request: Request, context: Context, serve: Serve | None) -> Answer:
+    origin = request.origin
+    try:
+        caller = await _admit(request, context)
+    except BillyError as error:
+        return await _turned_away(context, origin, error, _problem(error))
+    try:
+        mcp_guard.check_media_type(request.headers.get("content-type"))
+        message = mcp_guard.read_message(request.body)
+    except BillyError as error:
+        return await _turned_away(context, origin, error, _malformed(error), caller.actor)
+    origin = replace(origin, client=_client(message) or origin.client)
+    caller.actor = replace(caller.actor, origin=origin)
+    headers = {name: request.headers[name] for name in PROTOCOL_HEADERS if name in request.headers}
+    reply = await (serve or _catalogue())(caller, headers, orjson.dumps(message))
+    if not caller.audited and (reply.status >= 400 or message["method"] == "tools/call"):
+        error = BillyError("invalid_request", "The protocol refused the message.")
+        return await _turned_away(context, origin, error, reply, caller.actor)
+    return reply
+
+
+async def _admit(request: Request, context: Context) -> Caller:
+    mcp_guard.check_host(request.headers.get("host"), context.settings)
+    mcp_guard.check_origin(request.headers.get("origin"), context.settings)
+    mcp_guard.check_size(request.body)
+    mcp_guard.check_query(request.query)
+    actor = await authenticate(context, request.headers.get("authorization"), request.origin)
+    return Caller(actor, context, read_selection(request.query, catalogue.OPERATIONS))
+
+
+async def _turned_away(context: Context, origin: Origin, error: BillyError, reply: Answer, actor: Actor | None = None) -> Answer:
+    """The reply, once the audit has its row; where the audit cannot be written, that is the answer."""
+    try:
+        await refused(context, origin, error, None, actor)
+    except BillyError as failure:
+        return _problem(failure)
+    return reply
+
+
+def _problem(error: BillyError) -> Answer:
+    headers = dict(HEADERS)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = CHALLENGE
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return Answer(error.status, orjson.dumps(problem(error)), headers)
+
+
+def _malformed(error: BillyError) -> Answer:
+    code = _PARSE_ERROR if "UTF-8" in error.detail else _INVALID_REQUEST
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error.detail}}
+    return Answer(400, orjson.dumps(body), HEADERS | {"Content-Type": "application/json"})
+
+
+def _client(message: Mapping[str, Any]) -> str | None:
+    """The client's own name for itself: in every modern message, and in the `initialize` of an older one."""
+    params = _object(message.get("params"))
+    info = _object(_object(params.get("_meta")).get(_CLIENT_INFO)) or _object(params.get("clientInfo"))
+    words = [word for key in ("name", "version") if isinstance(word := info.get(key), str)]
+    return _clean_name(" ".join(words))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _clean_name(text: str | None) -> str | None:
+    return clean(text, LONGEST_CLIENT) or None if text else None
+
+
+def _catalogue() -> Serve:
+    from shared.surfaces.mcp_tools import serve
+
+    return serve

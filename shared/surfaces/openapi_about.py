@@ -1,0 +1,131 @@
+"""The part of the OpenAPI document that is not from the catalogue: Billy's words about itself, and the shape of an error."""
+
+from typing import Any
+
+from shared.errors import STATUS
+from shared.surfaces.schemas import Schema
+from shared.surfaces.selection import METHODS
+
+_TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer"}
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "A problem document (RFC 9457). Facts that do not apply are left out.",
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "urn:billy:error: and the code."},
+        "title": _TEXT,
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "code": {"type": "string", "enum": sorted(STATUS), "description": "A stable name of what went wrong."},
+        "detail": {"type": "string", "description": "What happened, in our own words."},
+        "next": {"type": "string", "description": "What can be done now."},
+        "retry_after": {"type": "integer", "description": "Seconds to wait before the same call may work."},
+        "who_can": {"type": "array", "items": _TEXT, "description": "The roles that may do it."},
+        "fields": {
+            "type": "array",
+            "items": {"type": "object", "additionalProperties": _TEXT},
+            "description": "What is wrong with which argument.",
+        },
+        "stripe": {
+            "type": "object",
+            "properties": dict.fromkeys(("type", "code", "decline_code", "param", "request_id"), _TEXT),
+            "description": "What Stripe said, as its enumerated words.",
+        },
+        "rate_limit": {
+            "type": "object",
+            "properties": dict.fromkeys(("limit", "remaining", "reset", "reset_at"), _WHOLE),
+            "description": "Stripe's limit as far as it is known: reset in seconds from now, reset_at in epoch seconds.",
+        },
+        "reference": {"type": "string", "description": "Tell the operator this when the error is ours."},
+        "attempt": {"type": "string", "description": "The durable attempt of a write that was begun."},
+    },
+    "required": ["type", "title", "status", "code", "detail"],
+}
+
+
+def paths() -> dict[str, Any]:
+    """The path items of /api/tools, /api/openapi.json and /api/health."""
+    return {
+        "/api/tools": {"get": _tools()},
+        "/api/openapi.json": {"get": _about("get_openapi", "This document", {"type": "object"})},
+        "/api/health": {"get": _health()},
+    }
+
+
+def _tools() -> dict[str, Any]:
+    schema: Schema = {"type": ["object", "null"]}
+    row: Schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "The name for a model; the MCP tool has the same."},
+            "operation": {"type": "string", "description": "The operationId in this document."},
+            "description": _TEXT,
+            "method": {"type": "string", "enum": list(METHODS)},
+            "tags": {"type": "array", "items": _TEXT},
+            "verb": {"type": "string", "enum": ["GET", "POST", "PATCH", "DELETE"]},
+            "path": {"type": "string", "description": "The path, with arguments in braces."},
+            "path_schema": schema | {"description": "A JSON Schema of what goes into the path; null where nothing does."},
+            "query_schema": schema | {"description": "A JSON Schema of what goes into the query string; null where nothing does."},
+            "body_schema": schema | {"description": "A JSON Schema of the JSON body; null where there is none."},
+        },
+        "required": ["name", "operation", "description", "method", "tags", "verb", "path", "path_schema", "query_schema", "body_schema"],
+    }
+    answer: Schema = {
+        "type": "object",
+        "properties": {"data": {"type": "array", "items": row}, "total": _WHOLE},
+        "required": ["data", "total"],
+    }
+    described = _about("list_tools", "List the tools that this key may call", answer)
+    del described["security"]
+    described["description"] = (
+        "For agent frameworks: every operation that the key's role permits, with JSON Schemas, filtered by method and by tag. Any member of a list "
+        "matches; the two lists narrow each other."
+    )
+    described["parameters"] = [
+        _filter("methods[0]", "read or write; methods[1] and so on for more.", {"type": "string", "enum": list(METHODS)}, "read"),
+        _filter("tags[0]", "A tag of this document, such as core; tags[1] and so on for more.", _TEXT, "core"),
+    ]
+    described["responses"] |= {
+        status: {"$ref": f"#/components/responses/{code}"}
+        for status, code in (("400", "invalid_request"), ("401", "unauthenticated"), ("500", "internal"), ("503", "unavailable"))
+    }
+    return described
+
+
+def _health() -> dict[str, Any]:
+    answer: Schema = {
+        "type": "object",
+        "properties": {
+            "ready": {"type": "boolean", "description": "Whether the stores answer."},
+            "version": _TEXT,
+            "store": {"type": "string", "enum": ["embedded", "azure"]},
+            "mirror": {
+                "type": "object",
+                "properties": {
+                    "complete": {"type": "boolean", "description": "Whether the mirror holds everything that Stripe has."},
+                    "as_of": {"type": ["string", "null"], "description": "How recent the mirror is, as an ISO 8601 date-time in UTC."},
+                    "age": {"type": ["integer", "null"], "description": "The same in seconds before now."},
+                },
+                "required": ["complete", "as_of", "age"],
+            },
+        },
+        "required": ["ready", "version", "store", "mirror"],
+    }
+    described = _about("get_health", "Whether Billy can work", answer)
+    described["responses"]["503"] = {"description": "The stores do not answer.", "content": described["responses"]["200"]["content"]}
+    return described
+
+
+def _about(name: str, summary: str, schema: Schema) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": ["about"],
+        "security": [],
+        "parameters": [],
+        "responses": {"200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}}},
+    }
+
+
+def _filter(name: str, description: str, schema: Schema, example: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema, "example": example}
