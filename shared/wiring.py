@@ -35,8 +35,7 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
     from shared.stores.sqlite_mirror import SqliteMirror
     from shared.stores.sqlite_records import SqliteRecords
 
-    folder = Path(settings.home)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = _folder(settings)
     secrets = LocalSecrets.open(folder)
     door = _Door(settings, secrets)
     return Context(
@@ -48,6 +47,11 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
         stripe=door.open,
         seam=seam or Seam(),
     )
+
+
+def _folder(settings: Settings) -> Path:
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings.home
 
 
 async def close_context(made: Context) -> None:
@@ -73,7 +77,9 @@ class _Door:
             from shared.gateway.client import StripeGateway
 
             if not key:
-                raise BillyError("unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…).")
+                raise BillyError(
+                    "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
+                )
             await self.close()
             self._gateway, self._key = StripeGateway(key, self._settings), key
         return self._gateway

@@ -1,5 +1,6 @@
 """Refunds: the first write that moves money."""
 
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -134,9 +135,7 @@ async def create_refund(call: Call) -> dict[str, Any]:
     stripe = await call.context.stripe()
     refund = await stripe.create_refund(params, call.attempt)
     writes = [refund.write]
-    try:
+    with suppress(BillyError):  # the refund stands; the charge's new state comes with its event
         writes.append((await stripe.retrieve("charge", settled["charge"])).write)
-    except BillyError:
-        pass  # the refund stands; the charge's new state comes with its event
     await call.context.mirror.apply(writes)
     return show("refund", refund.value)

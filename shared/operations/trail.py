@@ -1,6 +1,7 @@
 """The audit row of a call: filled in along the road and appended, never changed."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,26 +12,7 @@ from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError
 
-STRIPE_PREFIXES = (
-    "acct",
-    "ch",
-    "cn",
-    "cus",
-    "di",
-    "dp",
-    "du",
-    "evt",
-    "in",
-    "pi",
-    "plink",
-    "price",
-    "prod",
-    "promo",
-    "py",
-    "pyr",
-    "re",
-    "sub",
-)
+STRIPE_ID = re.compile(r"(?:acct|ch|cn|cus|dp|du|evt|in|pi|plink|price|prod|promo|py|pyr|re|sub)_[A-Za-z0-9_]{1,80}")
 
 
 def digest(value: Any) -> str:
@@ -38,20 +20,19 @@ def digest(value: Any) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
 
 
-def stripe_ids(value: Any, found: set[str] | None = None) -> list[str]:
-    """Every Stripe id in a JSON value's own `id` fields and arguments, sorted, at most 20."""
-    ids: set[str] = set() if found is None else found
-    items: list[Any] = []
-    if isinstance(value, Mapping):
-        items = list(value.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    elif isinstance(value, list):
-        items = value  # pyright: ignore[reportUnknownVariableType]
-    elif isinstance(value, str) and len(value) <= 80 and value.split("_", 1)[0] in STRIPE_PREFIXES and value.replace("_", "").isalnum():
-        if "_" in value:
-            ids.add(value)
-    for item in items:
-        stripe_ids(item, ids)
-    return sorted(ids)[:20]
+def stripe_ids(value: Any) -> list[str]:
+    """Every Stripe id among the values of a small JSON value, sorted, at most 20."""
+    found: set[str] = set()
+    waiting: list[Any] = [value]
+    while waiting:
+        each: Any = waiting.pop()
+        if isinstance(each, Mapping):
+            waiting.extend(each.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        elif isinstance(each, list):
+            waiting.extend(each)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(each, str) and STRIPE_ID.fullmatch(each):
+            found.add(each)
+    return sorted(found)[:20]
 
 
 async def append(

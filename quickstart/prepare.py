@@ -1,0 +1,115 @@
+"""What has to be there before the first call: secrets, a webhook endpoint, a company, the owner's key."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from quickstart.client import CallFailed, call
+from shared.actor import system
+from shared.context import Context
+from shared.operations.keys import find_key, make_key
+from shared.operations.trail import append
+from shared.settings import read_settings
+from shared.wiring import close_context, make_context
+
+OWNER_KEY_FILE = "owner.key"  # the copy of this machine's own client; the store holds the digest alone
+STRIPE_KEY = "stripe-api-key"
+WEBHOOK_SECRETS = "stripe-webhook-secrets"
+BAR = 30
+
+
+async def prepare(home: Path, sandbox_url: str | None, webhook_url: str) -> str:
+    """Sets what is not set yet, and answers the owner's key. On a laptop the key is kept, so that clients stay connected."""
+    settings = read_settings({"BILLY_HOME": str(home)})
+    context = await make_context(settings)
+    try:
+        if sandbox_url:
+            await _connect_sandbox(context, sandbox_url, webhook_url)
+        return await _owner_key(context, home / OWNER_KEY_FILE)
+    finally:
+        await close_context(context)
+
+
+async def _connect_sandbox(context: Context, sandbox_url: str, webhook_url: str) -> None:
+    key = await context.secrets.get(STRIPE_KEY)
+    if key is None:
+        key = "rk_test_" + secrets.token_hex(24)
+        await context.secrets.set(STRIPE_KEY, key)
+    endpoints = call("GET", f"{sandbox_url}/v1/webhook_endpoints?limit=100", key=key)["data"]
+    ours = [each for each in endpoints if each["url"].endswith("/webhooks/stripe")]
+    if any(each["url"] == webhook_url for each in ours) and await context.secrets.get(WEBHOOK_SECRETS):
+        return
+    for each in ours:
+        call("DELETE", f"{sandbox_url}/v1/webhook_endpoints/{each['id']}", key=key)
+    form = {"url": webhook_url, "enabled_events[0]": "*"}
+    made = call("POST", f"{sandbox_url}/v1/webhook_endpoints", key=key, form=form)
+    await context.secrets.set(WEBHOOK_SECRETS, made["secret"])
+
+
+async def _owner_key(context: Context, file: Path) -> str:
+    kept = file.read_text().strip() if file.exists() else None
+    if kept is not None and await find_key(context, kept) is not None:
+        return kept
+    made = await make_key(context, "Owner of this laptop", "owner", None, "system")
+    actor = system("setup")
+    await append(context, operation="create_key", origin=actor.origin, actor=actor, decision="allowed", key_id=made["id"])
+    write_private(file, made["key"])
+    return str(made["key"])
+
+
+def write_private(file: Path, text: str) -> None:
+    """Writes a file that only its owner may read, in one step."""
+    partial = file.with_name(file.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+    partial.replace(file)
+
+
+def fill(sandbox_url: str, scale: str) -> None:
+    """Fills an empty sandbox with a believable company."""
+    health = call("GET", f"{sandbox_url}/_sandbox/health")
+    if health.get("objects"):
+        return
+    print("Filling the sandbox with a believable company …", flush=True)
+    try:
+        call(
+            "POST", f"{sandbox_url}/_sandbox/company", body={"seed": 1, "scale": float(scale) if "." in scale else int(scale)}, timeout=600
+        )
+    except ValueError:
+        raise CallFailed("BILLY_COMPANY_SCALE is not a number.") from None
+
+
+def progress(state: dict[str, Any], *, last: bool = False) -> None:
+    """The first synchronisation on one line: kinds done of all, and objects so far."""
+    kinds = state["kinds"].values()
+    done, objects = sum(bool(kind["done"]) for kind in kinds), sum(int(kind["objects"]) for kind in kinds)
+    filled = BAR * done // max(len(kinds), 1)
+    text = f"First synchronisation [{'#' * filled}{'.' * (BAR - filled)}] {done} of {len(kinds)} kinds, {objects:,} objects"
+    if sys.stdout.isatty():
+        print("\r" + text, end="\n" if last else "", flush=True)
+    elif last:
+        print(text, flush=True)
+
+
+def greet(url: str, sandbox_url: str | None, owner_key: str, home: Path) -> None:
+    """What a newcomer does next."""
+    stripe = f"  Sandbox    {sandbox_url}   (Stripe's API; any rk_test_… key)\n" if sandbox_url else ""
+    print(
+        f"""
+  REST       {url}/api/stats
+  MCP        {url}/mcp
+{stripe}  Owner key  {owner_key}
+
+  Try:
+    export BILLY_TOKEN={owner_key}
+    curl -s -H "Authorization: Bearer $BILLY_TOKEN" {url}/api/stats
+    curl -s -H "Authorization: Bearer $BILLY_TOKEN" "{url}/api/search?q=acme"
+    claude mcp add --transport http agent-billy {url}/mcp --header "Authorization: Bearer $BILLY_TOKEN"
+
+  README.md walks on from here. State and logs are in {home}. Ctrl-C stops.
+""",
+        flush=True,
+    )
