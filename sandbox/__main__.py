@@ -1,0 +1,59 @@
+"""`python -m sandbox --port 0 --home DIR`: serve on loopback, print one line with the address when ready."""
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.control import fill_company
+from sandbox.server import Protocol, Sandbox, application
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, url: str, port_file: Path | None) -> None:
+        super().__init__(config)
+        self._url = url
+        self._port_file = port_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._port_file:
+            unfinished = self._port_file.with_suffix(".unfinished")
+            unfinished.write_text(self._url.rpartition(":")[2])
+            os.replace(unfinished, self._port_file)
+        print(self._url, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--home", type=Path, required=True, help="where the state is kept")
+    parser.add_argument("--seed", type=int, help="repeatable ids and company")
+    parser.add_argument("--scale", type=float, default=0, help="fill in a company of this size at the first start")
+    parser.add_argument("--port-file", type=Path, help="written with the port when ready")
+    chosen = parser.parse_args()
+
+    sandbox = Sandbox(chosen.home, seed=chosen.seed)
+    if chosen.scale and sandbox.store.fact("company") is None:
+        fill_company(sandbox, seed=chosen.seed or 1, scale=chosen.scale)
+        sandbox.store.set_fact("company", chosen.scale)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", chosen.port))
+    config = uvicorn.Config(
+        application(sandbox),
+        http=Protocol,
+        loop="uvloop",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+    _Server(config, f"http://127.0.0.1:{listener.getsockname()[1]}", chosen.port_file).run([listener])
+
+
+if __name__ == "__main__":
+    main()
