@@ -1,0 +1,94 @@
+"""Every call leaves a row: who, what, when, from where, and what was decided."""
+
+import json
+import logging
+
+import pytest
+
+from tests.spec.conftest import Billy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.requirement("AB-162", "CL-047", "CL-050")
+async def test_a_refund_leaves_its_call_and_its_outcome_with_attempt_and_stripe_ids(both: Billy) -> None:
+    charge = both.stripe.charge(1000)
+    made = await both.call("billing_clerk", "create_refund", charge=charge["id"], amount=100)
+    outcome, called = await both.audit(operation="create_refund")
+    assert called["actor_name"] == "the billing_clerk"
+    assert (called["role"], called["surface"], called["client"]) == ("billing_clerk", both.surface, "spec/1")
+    assert (called["decision"], called["attempt"], called["amount"], called["currency"]) == ("allowed", made.body["attempt"], 100, "usd")
+    assert (outcome["decision"], outcome["state"]) == ("outcome", "succeeded")
+    assert set(outcome["stripe_ids"]) >= {charge["id"], made.body["result"]["id"]}
+    assert len(called["arguments_digest"]) == 64
+
+
+@pytest.mark.requirement("SC-48", "CL-050")
+async def test_every_way_a_call_can_end_leaves_exactly_one_row_of_its_being_asked(billy: Billy) -> None:
+    charge = billy.stripe.charge(1000)
+    await billy.rest("read_only", "list_charges")
+    await billy.rest("read_only", "create_refund", charge=charge["id"])
+    await billy.rest("owner", "create_refund", charge=charge["id"], amount="x")
+    await billy.rest("owner", "create_refund", charge=charge["id"], amount=2000)
+    await billy.rest("owner", "create_refund", charge=charge["id"], dry_run=True)
+    await billy.rest("nobody", "list_charges")
+    await billy.mcp("owner", "get_stats")
+    rows = [(row["operation"], row["decision"], row.get("code")) for row in reversed(await billy.audit())]
+    assert rows == [
+        ("list_charges", "allowed", None),
+        ("create_refund", "denied", "not_allowed"),
+        ("create_refund", "refused", "invalid_request"),
+        ("create_refund", "refused", "invalid_request"),
+        ("create_refund", "preview", None),
+        ("list_charges", "refused", "unauthenticated"),
+        ("get_stats", "allowed", None),
+    ]
+
+
+@pytest.mark.requirement("AB-075", "AB-072")
+async def test_the_owner_reads_the_audit_and_nobody_else_does(billy: Billy) -> None:
+    await billy.rest("read_only", "get_stats")
+    page = await billy.rest("owner", "list_audit", limit=1)
+    assert page.body["data"][0]["operation"] == "get_stats"
+    for role in ("billing_manager", "billing_clerk", "read_only"):
+        assert (await billy.rest(role, "list_audit")).error == "not_allowed"
+        assert (await billy.rest(role, "list_keys")).error == "not_allowed"
+
+
+async def test_the_audit_is_read_page_by_page_without_a_gap(billy: Billy) -> None:
+    for _ in range(5):
+        await billy.rest("read_only", "get_stats")
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = (await billy.rest("owner", "list_audit", operation="get_stats", limit=2, **({"cursor": cursor} if cursor else {}))).body
+        seen += [row["id"] for row in page["data"]]
+        cursor = page["next_cursor"]
+        if not page["has_more"]:
+            break
+    assert len(seen) == len(set(seen)) == 5
+
+
+@pytest.mark.requirement("SC-12", "SC-51", "SC-50")
+async def test_a_crash_shows_a_reference_and_its_text_is_nowhere(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def crash(query: object) -> None:
+        raise RuntimeError("rk_live_secret in a message\nwith a second line")
+
+    monkeypatch.setattr(type(billy.context.mirror), "list", lambda self, query: crash(query))
+    with caplog.at_level(logging.DEBUG):
+        answered = await billy.rest("owner", "list_charges")
+    assert answered.error == "internal"
+    assert answered.body["reference"] in caplog.text
+    assert "rk_live_secret" not in caplog.text + json.dumps(answered.body) + json.dumps(await billy.audit())
+
+
+@pytest.mark.requirement("AB-030", "AB-165")
+async def test_no_secret_is_in_any_file_that_the_stores_wrote(billy: Billy) -> None:
+    charge = billy.stripe.charge(1000)
+    made = await billy.rest("owner", "create_key", name="an agent", role="billing_clerk")
+    await billy.rest(made.body["result"]["key"], "create_refund", charge=charge["id"], amount=100)
+    written = b"".join(path.read_bytes() for path in billy.context.settings.home.rglob("*") if path.is_file())
+    for secret in (billy.context.settings.stripe_api_key, made.body["result"]["key"], *billy.keys.values()):
+        assert secret.encode() not in written
