@@ -1,0 +1,22 @@
+"""Who asks at /mcp in these tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.mcp.asking import GENERATIONS, Asker
+from tests.surfaces.company import open_company
+
+
+@pytest_asyncio.fixture
+async def asker(tmp_path: Path) -> AsyncIterator[Asker]:
+    async with open_company(tmp_path / "billy") as company:
+        yield Asker(company)
+
+
+@pytest.fixture(params=GENERATIONS)
+def generation(request: pytest.FixtureRequest) -> str:
+    """Each of the two protocol generations in turn."""
+    return request.param
