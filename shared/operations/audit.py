@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from shared.operations.operation import Call, Input, operation
+from shared.operations.operation import Call, Input, Output, operation
 
 
 class ListAuditInput(Input):
@@ -15,7 +15,7 @@ class ListAuditInput(Input):
     cursor: str | None = Field(None, pattern=r"^aud_[0-9a-z]{26}$", description="The next_cursor of the page before.")
 
 
-class AuditRows(BaseModel):
+class AuditRows(Output):
     """Audit rows, newest first."""
 
     data: list[dict[str, Any]] = Field(

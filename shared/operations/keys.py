@@ -3,12 +3,12 @@
 import hashlib
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.lists import Moment, moment
-from shared.operations.operation import Call, Input, WriteInput, operation
+from shared.operations.operation import Call, Input, Output, WriteInput, operation
 from shared.operations.refunds import Written
 from shared.operations.untrusted import clean
 from shared.operations.views import iso
@@ -37,7 +37,7 @@ class RevokeKeyInput(WriteInput):
     id: str = Field(pattern=r"^key_[0-9a-z]{26}$", description="The key's id, which begins with key_; not the key itself.")
 
 
-class Keys(BaseModel):
+class Keys(Output):
     """Every key that was made, newest first; never the keys themselves."""
 
     data: list[dict[str, Any]]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations import freshness
-from shared.operations.operation import Call, Input
+from shared.operations.operation import Call, Input, Output
 from shared.operations.trail import digest
 from shared.operations.views import iso, show
 from shared.stores.protocols import Query
@@ -60,7 +60,7 @@ class ListInput(Input):
     )
 
 
-class Listing(BaseModel):
+class Listing(Output):
     """A page of a list. `total` counts all that match, not only this page."""
 
     data: list[dict[str, Any]] = Field(

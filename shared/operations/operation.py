@@ -13,7 +13,13 @@ from shared.context import Context
 class Input(BaseModel):
     """Arguments of an operation: strict types, unknown fields refused, unchangeable once parsed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Output(BaseModel):
+    """The shape of an answer, for schemas; answers are made as plain objects. Built on first use, because cold start counts."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class WriteInput(Input):
@@ -64,7 +70,7 @@ class Operation:
     permission: str
     tags: tuple[str, ...]
     input: type[Input]
-    output: type[BaseModel]
+    output: type[Output]
     handler: Handler
     writes: bool
     destructive: bool
@@ -92,7 +98,7 @@ def operation(
     *,
     permission: str,
     input: type[Input],
-    output: type[BaseModel],
+    output: type[Output],
     tags: tuple[str, ...] = (),
     writes: bool = False,
     destructive: bool = False,

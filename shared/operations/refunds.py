@@ -3,13 +3,13 @@
 from contextlib import suppress
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from shared.errors import BillyError
 from shared.money import Money
 from shared.operations.charges import Shown
 from shared.operations.lists import Listing, ListInput, get_kind, list_kind
-from shared.operations.operation import Call, Input, Settled, WriteInput, operation
+from shared.operations.operation import Call, Input, Output, Settled, WriteInput, operation
 from shared.operations.views import show
 
 MOST = 99_999_999_999  # far above any amount that Stripe takes
@@ -45,10 +45,10 @@ class CreateRefundInput(WriteInput):
     )
 
 
-class Written(BaseModel):
+class Written(Output):
     """The answer of a write: what was done, or with dry_run what would be."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     status: Literal["succeeded", "preview"]
     attempt: str | None = Field(None, description="The id of the durable attempt; it is Stripe's idempotency key too.")

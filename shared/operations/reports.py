@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from shared.operations import freshness
-from shared.operations.operation import Call, Input, operation
+from shared.operations.operation import Call, Input, Output, operation
 from shared.operations.views import iso
 from shared.stores.protocols import Total
 
@@ -19,7 +19,7 @@ class GetStatsInput(Input):
     """Nothing to say: the month is this one, in UTC."""
 
 
-class Stats(BaseModel):
+class Stats(Output):
     """The month to date, in UTC. Money is one entry for each currency, in its minor unit."""
 
     month: str = Field(description="The month that the figures cover from its first day until now, such as 2026-11.")

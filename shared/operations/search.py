@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from shared.operations import freshness
-from shared.operations.operation import Call, Input, operation
+from shared.operations.operation import Call, Input, Output, operation
 from shared.operations.views import iso, show
 
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
@@ -20,7 +20,7 @@ class SearchInput(Input):
     limit: int = Field(20, ge=1, le=100, description="How many at most, 1 to 100.")
 
 
-class Found(BaseModel):
+class Found(Output):
     """What was found, newest first; an object whose id was given comes first."""
 
     data: list[dict[str, Any]] = Field(

@@ -91,7 +91,9 @@ def _object(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        raise BillyError("invalid_request", "The body is not a JSON object.", next="Send the arguments as one JSON object in UTF-8, with Content-Length.")
+        raise BillyError(
+            "invalid_request", "The body is not a JSON object.", next="Send the arguments as one JSON object in UTF-8, with Content-Length."
+        )
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
