@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import keys
+from sandbox import keys, timers
 from sandbox.clock import ADVANCED
 from sandbox.dispatch import API_VERSION
 
@@ -68,9 +68,10 @@ def _clock(sandbox: "Sandbox", wanted: dict[str, Any]) -> Any:
     db = sandbox.store.db
     db.execute("BEGIN IMMEDIATE")
     try:
-        for rule in ADVANCED:
-            for livemode in (False, True):
-                rule(sandbox.world(livemode), before, sandbox.clock.now())
+        for world in (sandbox.world(False), sandbox.world(True)):
+            timers.run(world)
+            for rule in ADVANCED:
+                rule(world, before, sandbox.clock.now())
         sandbox.store.set_fact("clock", sandbox.clock.offset)
         db.execute("COMMIT")
     except BaseException:

@@ -1,6 +1,7 @@
 """Webhook deliveries: signed, concurrent, retried with back-off, and out of order or twice when asked to be."""
 
 import asyncio
+import contextlib
 import hmac
 import random
 import time
@@ -64,10 +65,8 @@ class Courier:
                 while True:
                     self._wake.clear()
                     pause = self._start(client)
-                    try:
+                    with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), pause)
-                    except TimeoutError:
-                        pass
             finally:
                 for task in self._tasks:
                     task.cancel()

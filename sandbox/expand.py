@@ -93,4 +93,4 @@ def _field(shape: type | None, name: str) -> tuple[tuple[str, ...], type | None]
         return (), inner
     names = [option.__forward_arg__ if isinstance(option, ForwardRef) else getattr(option, "__name__", "") for option in options]
     classes = [getattr(stripe, name.rpartition(".")[2], None) for name in names if name]
-    return tuple(cls.OBJECT_NAME for cls in classes if hasattr(cls, "OBJECT_NAME")), inner
+    return tuple(cls.OBJECT_NAME for cls in classes if cls is not None and hasattr(cls, "OBJECT_NAME")), inner

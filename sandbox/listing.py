@@ -30,7 +30,7 @@ def page(
         raise invalid(
             "This value must be greater than or equal to 1."
             if limit < 1
-            else "This value must be less than or equal to 100 (it currently is '%d')." % limit,
+            else f"This value must be less than or equal to 100 (it currently is '{limit}').",
             param="limit",
             code="parameter_invalid_integer",
         )
@@ -59,7 +59,8 @@ def page(
         values.extend(row)
     order = "ASC" if backwards else "DESC"
     rows = call.world.store.db.execute(
-        f"SELECT body FROM objects WHERE {' AND '.join(clauses)} ORDER BY created {order}, seq {order} LIMIT ?", (*values, limit + 1)
+        f"SELECT body FROM objects WHERE {' AND '.join(clauses)} ORDER BY created {order}, seq {order} LIMIT ?",  # noqa: S608 — clauses are ours, values are bound
+        (*values, limit + 1),
     ).fetchall()
     bodies = rows[:limit][::-1] if backwards else rows[:limit]
     data: list[Any]

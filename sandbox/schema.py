@@ -1,9 +1,10 @@
 """Requests checked against the SDK's own TypedDicts: coerced, enums held, anything unknown refused, also deep inside."""
 
+import functools
+import operator
 import sys
 import types
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Any, ForwardRef, Literal, NotRequired, Required, Union, get_args, get_origin
 
 from stripe._request_options import RequestOptions
@@ -27,7 +28,7 @@ def _strip(hint: Any, module: dict[str, Any]) -> Any:
     return hint
 
 
-@cache
+@functools.cache
 def fields(shape: type) -> tuple[dict[str, Any], frozenset[str]]:
     """Names with their hints, and which are required, of one of the SDK's parameter classes."""
     module = {"Union": Union, "Literal": Literal, "NotRequired": NotRequired, **vars(sys.modules[shape.__module__])}
@@ -43,8 +44,8 @@ def _deep(hint: Any, module: dict[str, Any]) -> Any:
         return hint
     inner = tuple(_deep(arg, module) for arg in inner)
     if origin in (Union, types.UnionType):
-        return Union[inner]
-    return origin[inner] if origin in (list, dict) else hint
+        return functools.reduce(operator.or_, inner)
+    return types.GenericAlias(origin, inner) if origin in (list, dict) else hint
 
 
 def words(shape: type, name: str) -> frozenset[str]:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as WebRoute
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sandbox import expand, form, idempotency, keys, resources, schema
+from sandbox import expand, form, idempotency, keys, resources, schema, timers
 from sandbox.clock import Clock
 from sandbox.delivery import Courier
 from sandbox.dispatch import API_VERSION
@@ -66,6 +66,21 @@ class Sandbox:
 
     def world(self, livemode: bool, request: dict[str, Any] | None = None) -> World:
         return World(self.store, livemode=livemode, account=self.account, clock=self.clock, ids=self.ids, request=request)
+
+    async def tick(self) -> None:
+        """Run timers as the clock reaches them, until cancelled."""
+        while True:
+            await asyncio.sleep(0.2)
+            if timers.due(self.world(False)):
+                self.store.db.execute("BEGIN IMMEDIATE")
+                try:
+                    timers.run(self.world(False))
+                    timers.run(self.world(True))
+                    self.store.db.execute("COMMIT")
+                except Exception:
+                    self.store.db.execute("ROLLBACK")
+                    log.exception("a timer failed")
+                self.courier.wake()
 
     async def answer(self, request: Request) -> Response:
         """Every path outside the control routes."""
@@ -212,10 +227,11 @@ def application(sandbox: Sandbox) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette):
-        courier = asyncio.create_task(sandbox.courier.run())
+        tasks = [asyncio.create_task(sandbox.courier.run()), asyncio.create_task(sandbox.tick())]
         yield
-        courier.cancel()
-        await asyncio.gather(courier, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         sandbox.store.close()
 
     everything = ["GET", "POST", "DELETE", "PUT", "PATCH"]

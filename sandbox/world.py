@@ -70,7 +70,7 @@ class World:
     def insert_many(self, objects: Iterable[tuple[Object, Object | None]]) -> None:
         now = self.clock.now()
         self.store.db.executemany(
-            f"INSERT OR REPLACE INTO objects (kind, livemode, id, created, {', '.join(LINKS)}, body, private)"
+            f"INSERT OR REPLACE INTO objects (kind, livemode, id, created, {', '.join(LINKS)}, body, private)"  # noqa: S608 — the columns are ours
             f" VALUES (?, ?, ?, ?, {', '.join('?' * len(LINKS))}, ?, ?)",
             (
                 (
@@ -122,7 +122,8 @@ class World:
             where.append(f"{column(name)} IS ?")
             values.append(value)
         rows = self.store.db.execute(
-            f"SELECT body FROM objects WHERE {' AND '.join(where)} ORDER BY created DESC, seq DESC LIMIT ?", (*values, limit)
+            f"SELECT body FROM objects WHERE {' AND '.join(where)} ORDER BY created DESC, seq DESC LIMIT ?",  # noqa: S608 — names come from the code, values are bound
+            (*values, limit),
         )
         return [orjson.loads(body) for (body,) in rows.fetchall()]
 
@@ -132,7 +133,7 @@ class World:
         before = self.require(kind, id)
         self._previous[kind, id] = changed(before, obj)
         self.store.db.execute(
-            f"UPDATE objects SET {', '.join(f'{link} = ?' for link in LINKS)}, body = ? WHERE kind = ? AND livemode = ? AND id = ?",
+            f"UPDATE objects SET {', '.join(f'{link} = ?' for link in LINKS)}, body = ? WHERE kind = ? AND livemode = ? AND id = ?",  # noqa: S608 — the columns are ours
             (*_links(obj), orjson.dumps(obj).decode(), kind, self.livemode, id),
         )
         return obj
