@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import List  # noqa: UP035 - the worker library reads no other list annotation
 
@@ -89,21 +90,33 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route(route="api/work", methods=["POST"])
-@app.queue_output(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="message", queue_name="%SAMPLE_QUEUE%", connection="AzureWebJobsStorage")
 async def accept(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
     message.set(req.get_body().decode())
     return func.HttpResponse(status_code=202)
 
 
 @app.route(route="api/work/many", methods=["POST"])
-@app.queue_output(arg_name="messages", queue_name="work", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="messages", queue_name="%SAMPLE_QUEUE%", connection="AzureWebJobsStorage")
 def accept_many(req: func.HttpRequest, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     messages.set([str(item) for item in req.get_json()])
     return func.HttpResponse(status_code=202)
 
 
+@app.route(route="api/work/json", methods=["POST"])
+@app.queue_output(arg_name="message", queue_name="%SAMPLE_QUEUE%-kept", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="messages", queue_name="%SAMPLE_QUEUE%-kept", connection="AzureWebJobsStorage")
+async def keep_json(req: func.HttpRequest, message: func.Out[str], messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
+    text = req.get_body().decode()
+    if req.params.get("as") == "text":
+        message.set(text)
+    else:
+        messages.set([text])
+    return func.HttpResponse(status_code=202)
+
+
 @app.queue_trigger(arg_name="message", queue_name="%SAMPLE_QUEUE%", connection="AzureWebJobsStorage")
-@app.queue_output(arg_name="done", queue_name="done", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="done", queue_name="%SAMPLE_QUEUE%-done", connection="AzureWebJobsStorage")
 async def work(message: func.QueueMessage, done: func.Out[str]) -> None:
     text = message.get_body().decode()
     note(f"work {text} {message.dequeue_count}")
@@ -111,6 +124,8 @@ async def work(message: func.QueueMessage, done: func.Out[str]) -> None:
         raise ValueError("as asked")
     if text.startswith("once") and message.dequeue_count == 1:
         raise ValueError("as asked, once")
+    if text.startswith("block"):
+        await asyncio.to_thread(time.sleep, float(text.split()[1]))
     if text.startswith("sleep"):
         await asyncio.sleep(float(text.split()[1]))
         note(f"slept {text}")
@@ -118,12 +133,12 @@ async def work(message: func.QueueMessage, done: func.Out[str]) -> None:
         done.set(text)
 
 
-@app.queue_trigger(arg_name="message", queue_name="done", connection="AzureWebJobsStorage")
+@app.queue_trigger(arg_name="message", queue_name="%SAMPLE_QUEUE%-done", connection="AzureWebJobsStorage")
 def finished(message: func.QueueMessage) -> None:
     note(f"done {message.get_body().decode()} {message.id is not None} {message.insertion_time is not None}")
 
 
 @app.timer_trigger(schedule="%SAMPLE_TICK%", arg_name="timer", run_on_startup=True)
-@app.queue_output(arg_name="done", queue_name="done", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="done", queue_name="%SAMPLE_QUEUE%-done", connection="AzureWebJobsStorage")
 async def tick(timer: func.TimerRequest, done: func.Out[str]) -> None:
     note(f"tick {timer.past_due}")
