@@ -91,7 +91,7 @@ async def _exchange(request: Request, context: Context, serve: Serve | None) -> 
         return await _turned_away(context, origin, error, _malformed(error), caller.actor)
     origin = replace(origin, client=_client(message) or origin.client)
     caller.actor = replace(caller.actor, origin=origin)
-    headers = {name: request.headers[name] for name in PROTOCOL_HEADERS if name in request.headers}
+    headers = {name: request.headers[name].strip(" \t") for name in PROTOCOL_HEADERS if name in request.headers}
     reply = await (serve or _catalogue())(caller, headers, orjson.dumps(message))
     if not caller.audited and (reply.status >= 400 or message["method"] == "tools/call"):
         error = BillyError("invalid_request", "The protocol refused the message.")
@@ -101,7 +101,7 @@ async def _exchange(request: Request, context: Context, serve: Serve | None) -> 
 
 async def _admit(request: Request, context: Context) -> Caller:
     mcp_guard.check_host(request.headers.get("host"), context.settings)
-    mcp_guard.check_origin(request.headers.get("origin"), context.settings)
+    mcp_guard.check_origin(request.headers.get("origin"), request.headers.get("host"), context.settings)
     mcp_guard.check_size(request.body)
     mcp_guard.check_query(request.query)
     actor = await authenticate(context, request.headers.get("authorization"), request.origin)

@@ -34,9 +34,13 @@ def check_host(host: str | None, settings: Settings) -> None:
         )
 
 
-def check_origin(origin: str | None, settings: Settings) -> None:
-    """Raises `not_allowed` for a browser's request from a page that is not listed; programs send no Origin."""
-    if origin is not None and origin not in settings.allowed_origins:
+def check_origin(origin: str | None, host: str | None, settings: Settings) -> None:
+    """Raises `not_allowed` for a browser's request from a page that is neither listed nor this server's own; programs send no Origin.
+
+    `host` is the Host header, checked before: so a page that calls itself by this server's name is this server's.
+    """
+    own = (f"https://{host}", f"http://{host}") if host else ()
+    if origin is not None and origin not in settings.allowed_origins and origin not in own:
         raise BillyError(
             "not_allowed",
             "Requests from this web origin are not accepted.",

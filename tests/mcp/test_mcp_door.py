@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,11 +45,23 @@ async def test_every_name_of_this_server_is_served_on_any_port(asker: Asker, hos
 
 
 @pytest.mark.requirement("SC-3")
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:7071", ""])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:7072", "file://localhost:7071", "localhost:7071", ""])
 async def test_a_foreign_origin_is_refused_even_with_the_right_host(asker: Asker, origin: str) -> None:
     reply = await asker.post(LIST, origin=origin)
     assert reply.status == 403
     assert [row["code"] for row in await rows(asker)] == ["not_allowed"]
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:7071", "https://localhost:7071", "https://desk.example"])
+async def test_a_page_of_this_server_and_one_that_is_listed_may_call(asker: Asker, origin: str) -> None:
+    settings = replace(asker.company.context.settings, allowed_origins=("https://desk.example",))
+    asker.company.context = replace(asker.company.context, settings=settings)
+    assert (await asker.post(LIST, origin=origin)).status == 200
+
+
+@pytest.mark.requirement("SC-3")
+async def test_a_rebound_name_does_not_make_a_page_our_own(asker: Asker) -> None:
+    assert (await asker.post(LIST, host="evil.example", origin="http://evil.example")).status == 403
 
 
 @pytest.mark.requirement("SC-4")

@@ -13,7 +13,7 @@ from tests.mcp.asking import LEGACY, MODERN, Asker
 from tests.surfaces.company import CARD_NUMBER
 
 CANARY = "canary-51c0ffee"
-SECRET = "rk_live_51HandlerSecret"  # noqa: S105: it must never be seen
+SECRET = "rk_live_51HandlerSecret"
 AGENTS = [operation for operation in OPERATIONS if operation.agents]
 
 

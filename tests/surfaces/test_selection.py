@@ -1,5 +1,7 @@
 """Which operations a caller sees."""
 
+from itertools import pairwise
+
 import pytest
 
 from shared.errors import BillyError
@@ -32,7 +34,7 @@ def test_without_a_filter_everything_that_the_role_permits_is_shown() -> None:
 @pytest.mark.requirement("AB-070")
 def test_a_lower_role_never_sees_more() -> None:
     seen = [set(names(role, {})) for role in ROLES]
-    assert all(lower <= higher for lower, higher in zip(seen, seen[1:], strict=False))
+    assert all(lower <= higher for lower, higher in pairwise(seen))
     assert names("no_such_role", {}) == []
 
 
