@@ -1,0 +1,68 @@
+"""The audit log in one SQLite file that takes rows and gives them back, and refuses anything else."""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from shared.stores.protocols import Exists
+from shared.stores.sqlite import Database
+from shared.stores.sqlite_records import equal
+
+NEEDED = ("id", "at", "operation", "actor")
+
+MIGRATION = """
+CREATE TABLE audit (id TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE INDEX by_operation ON audit (json_extract(entry, '$.operation'), id);
+
+CREATE INDEX by_actor ON audit (json_extract(entry, '$.actor'), id);
+
+CREATE INDEX by_attempt ON audit (json_extract(entry, '$.attempt'), id) WHERE json_extract(entry, '$.attempt') IS NOT NULL;
+
+CREATE TRIGGER no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TRIGGER no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
+
+
+class SqliteAuditLog:
+    """`AuditLog` over `audit.sqlite` in a folder. Open it once in a process, and close it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = Database(path, (MIGRATION,))
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Opens or makes the file in `folder`. Raises `NewerStore` for one that a newer version made."""
+        return cls(folder / "audit.sqlite")
+
+    async def close(self) -> None:
+        await self._file.close()
+
+    async def append(self, row: Mapping[str, Any]) -> None:
+        """Durable on return. Raises ValueError for a row without the needed fields, `Exists` for an id that is there."""
+        if any(not isinstance(row.get(name), str) for name in NEEDED):
+            raise ValueError(f"An audit row has {', '.join(NEEDED)} as text.")
+        id, text = row["id"], orjson.dumps(dict(row)).decode()
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute("INSERT OR IGNORE INTO audit VALUES (?, ?)", (id, text)).rowcount == 1
+
+        if not await self._file.write(work):
+            raise Exists
+
+    async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        conditions, values = equal("entry", where or {})
+        if after is not None:
+            conditions.append("id < ?")
+            values.append(after)
+        filtered = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        rows = self._file.read(
+            lambda connection: connection.execute(
+                f"SELECT entry FROM audit {filtered}ORDER BY id DESC LIMIT ?",
+                (*values, limit),
+            ).fetchall()
+        )
+        return [orjson.loads(entry) for (entry,) in rows]

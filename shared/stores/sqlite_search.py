@@ -1,0 +1,76 @@
+"""Full-text search in SQLite: one FTS5 index per kind, newest first, where what is typed can never become syntax."""
+
+import re
+import sqlite3
+from collections.abc import Iterable
+
+from shared.stores.sqlite_words import phrases
+
+_KIND = re.compile(r"[a-z][a-z_]{0,39}")
+PREFIXES = 4  # beginnings of up to this many letters have a list of their own in the index
+
+
+class SearchIndex:
+    """The indexes of one connection. They hold no text: to take an object out, its old words must be given."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def forget(self) -> None:
+        """After a rollback: an index that was thought made may not be there."""
+        self._known.clear()
+
+    def make(self, connection: sqlite3.Connection, kind: str) -> str:
+        """The index's name, made when it is not there."""
+        name = index_name(kind)
+        if name not in self._known:
+            lengths = " ".join(str(n) for n in range(1, PREFIXES + 1))
+            connection.execute(
+                f"CREATE VIRTUAL TABLE IF NOT EXISTS {name} USING fts5(words, content='', columnsize=0, prefix='{lengths}', "
+                "tokenize='unicode61 remove_diacritics 0')"
+            )
+            connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {name}_terms USING fts5vocab({name}, 'instance')")
+            self._known.add(name)
+        return name
+
+    def knows(self, connection: sqlite3.Connection, kind: str) -> bool:
+        name = index_name(kind)
+        if name not in self._known and connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
+            self._known.add(name)
+        return name in self._known
+
+    def change(self, connection: sqlite3.Connection, kind: str, changes: Iterable[tuple[int, str, str]]) -> None:
+        """Takes (position, old words, new words) into the index of `kind`; an empty text stands for not being there."""
+        name = self.make(connection, kind)
+        # FTS5 keeps what is pending in memory only as long as positions rise.
+        ordered = sorted(changes)
+        gone = [(position, old) for position, old, _ in ordered if old]
+        if gone:
+            connection.executemany(f"INSERT INTO {name}({name}, rowid, words) VALUES ('delete', ?, ?)", gone)  # noqa: S608
+        come = [(position, new) for position, _, new in ordered if new]
+        if come:
+            connection.executemany(f"INSERT INTO {name}(rowid, words) VALUES (?, ?)", come)  # noqa: S608
+
+    def find(self, connection: sqlite3.Connection, kind: str, text: str, limit: int) -> list[int]:
+        """Positions of the newest objects in which every word of `text` begins a word."""
+        asked = phrases(text)
+        if not asked or not self.knows(connection, kind):
+            return []
+        name = index_name(kind)
+        rows = connection.execute(
+            f"SELECT rowid FROM {name} WHERE {name} MATCH ? ORDER BY rowid DESC LIMIT ?",  # noqa: S608
+            (expression(asked), limit),
+        )
+        return [position for (position,) in rows]
+
+
+def index_name(kind: str) -> str:
+    """The name of a kind's index; a kind that is no plain word is refused, since a table's name cannot be a parameter."""
+    if not _KIND.fullmatch(kind):
+        raise ValueError("A kind is a lower-case word.")
+    return f"words_{kind}"
+
+
+def expression(asked: list[list[str]]) -> str:
+    """The FTS5 expression: every run is made of letters and digits alone and stands in quotes."""
+    return " AND ".join(f'"{" ".join(runs)}"*' for runs in asked)
