@@ -1,0 +1,35 @@
+"""How request parameters change an object's own fields, and how a change is announced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.metadata import merged
+from sandbox.world import World
+
+
+def assign(obj: dict, params: dict, *names: str) -> None:
+    """Copy the named parameters that were sent onto `obj`; an empty string clears the field. `metadata` is merged."""
+    for name in names:
+        if name not in params:
+            continue
+        value = params[name]
+        if name == "metadata":
+            obj["metadata"] = merged(obj.get("metadata"), value)
+        else:
+            obj[name] = None if value == "" else value
+
+
+def update(world: World, obj: dict, event: str) -> dict:
+    """Store a changed object and announce it."""
+    saved = world.save(obj)
+    world.emit(event, saved)
+    return saved
+
+
+def decimal_string(value: Any) -> str | None:
+    """Stripe's decimal fields travel as strings without trailing zeros: 1500 -> "1500", 0.50 -> "0.5"."""
+    if value is None:
+        return None
+    text = f"{value:f}" if not isinstance(value, str | int) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
