@@ -1,6 +1,5 @@
 """How an object of Stripe's is shown: its facts under Stripe's own names, times in two forms, third-party text set apart."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +8,21 @@ import orjson
 
 from shared.operations.untrusted import clean_all
 
+type Path = tuple[str, ...]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, init=False)
 class View:
     """`facts` are ids, numbers and enumerated words; `times` are epoch seconds; `texts` were written by others (dotted paths reach in)."""
 
-    facts: tuple[str, ...]
-    times: tuple[str, ...]
-    texts: tuple[str, ...]
+    facts: tuple[Path, ...]
+    times: tuple[tuple[Path, Path], ...]
+    texts: tuple[Path, ...]
+
+    def __init__(self, facts: tuple[str, ...], times: tuple[str, ...], texts: tuple[str, ...]) -> None:
+        object.__setattr__(self, "facts", tuple(tuple(path.split(".")) for path in facts))
+        object.__setattr__(self, "times", tuple((tuple(path.split(".")), tuple(f"{path}_iso".split("."))) for path in times))
+        object.__setattr__(self, "texts", tuple(tuple(path.split(".")) for path in texts))
 
 
 VIEWS: dict[str, View] = {
@@ -76,19 +82,20 @@ VIEWS: dict[str, View] = {
 }
 
 
-def show(kind: str, body: bytes | Mapping[str, Any]) -> dict[str, Any]:
+def show(kind: str, body: bytes | dict[str, Any]) -> dict[str, Any]:
     """The view of a mirrored object. A deleted one is shown as its id and `deleted`."""
-    value: Mapping[str, Any] = orjson.loads(body) if isinstance(body, bytes) else body
+    value: dict[str, Any] = orjson.loads(body) if isinstance(body, bytes) else body
     shown: dict[str, Any] = {"id": value["id"], "object": kind, "livemode": bool(value.get("livemode"))}
     if value.get("deleted"):
         return shown | {"deleted": True}
     view = VIEWS[kind]
     for path in view.facts:
-        _place(shown, path, _reach(value, path))
-    for path in view.times:
+        fact = _reach(value, path)
+        _place(shown, path, fact.get("id") if isinstance(fact, dict) else fact)  # pyright: ignore[reportUnknownMemberType]
+    for path, readable in view.times:
         moment = _reach(value, path)
         _place(shown, path, moment)
-        _place(shown, path + "_iso", iso(moment) if isinstance(moment, int) else None)
+        _place(shown, readable, iso(moment) if isinstance(moment, int) else None)
     if kind == "subscription":
         shown["items"] = [_item(item) for item in (value.get("items") or {}).get("data", [])]
     untrusted: dict[str, Any] = {}
@@ -102,10 +109,10 @@ def show(kind: str, body: bytes | Mapping[str, Any]) -> dict[str, Any]:
 
 def iso(moment: float) -> str:
     """Epoch seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(moment), UTC).isoformat()[:19] + "Z"
 
 
-def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+def _item(item: dict[str, Any]) -> dict[str, Any]:
     price = item.get("price") or {}
     recurring = price.get("recurring") or {}
     end = item.get("current_period_end")
@@ -122,21 +129,15 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reach(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(value, Mapping):
+def _reach(value: Any, path: Path) -> Any:
+    for name in path:
+        if not isinstance(value, dict):
             return None
         value = value.get(name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    if isinstance(value, Mapping) and path not in _OPEN and "id" in value:
-        return value["id"]  # pyright: ignore[reportUnknownVariableType]
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-_OPEN = {"metadata", "address", "shipping"}
-
-
-def _place(target: dict[str, Any], path: str, value: Any) -> None:
-    *parents, name = path.split(".")
-    for parent in parents:
+def _place(target: dict[str, Any], path: Path, value: Any) -> None:
+    for parent in path[:-1]:
         target = target.setdefault(parent, {})
-    target[name] = value
+    target[path[-1]] = value
