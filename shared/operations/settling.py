@@ -11,6 +11,8 @@ from shared.operations.operation import Call, Operation
 
 GRACE = 180  # seconds after which no request of an attempt can still be under way (three tries of twenty seconds, and slack)
 
+PAGE = 100
+
 NOT_DONE = BillyError("unavailable", "The call was cut off before Stripe did it.", next="Call again with a new idempotency_key.")
 
 
@@ -19,10 +21,12 @@ async def settle_attempts(context: Context, operations: Mapping[str, Operation])
     counts = {"succeeded": 0, "failed": 0, "left": 0}
     actor = system("timer")
     for state in ("started", "unknown"):
-        for record in await context.records.find(attempts.COLLECTION, {"state": state}, limit=100):
-            if context.seam.now() - float(record.document["updated"]) < GRACE:
-                continue
-            counts[await _settle(context, operations, actor, Attempt(record))] += 1
+        after: str | None = None
+        while page := await context.records.find(attempts.COLLECTION, {"state": state}, limit=PAGE, after=after):
+            for record in page:
+                fresh = context.seam.now() - float(record.document["updated"]) < GRACE
+                counts["left" if fresh else await _settle(context, operations, actor, Attempt(record))] += 1
+            after = page[-1].id
     return counts
 
 
