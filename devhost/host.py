@@ -136,6 +136,7 @@ class Host:
         try:
             await queues.open()
         except Exception as error:
+            await queues.close()
             raise StartRefused(f"the queues of {', '.join(sorted(connections))} cannot be reached: {type(error).__name__}") from error
         return queues
 

@@ -1,11 +1,12 @@
 """Azure Storage Queues behind the host's queue protocol (Azurite locally)."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from devhost.queues.protocol import Arrivals, Message
@@ -16,14 +17,16 @@ CONCURRENT_SENDS = 16
 
 class StorageQueues:
     def __init__(self, connection_string: str) -> None:
-        self._service = QueueServiceClient.from_connection_string(connection_string, retry_total=3)
+        self._service = QueueServiceClient.from_connection_string(
+            connection_string, retry_total=3, initial_backoff=0, increment_base=2, random_jitter_range=1
+        )
         self._clients: dict[str, QueueClient] = {}
         self._arrivals = Arrivals()
         self._sends = asyncio.Semaphore(CONCURRENT_SENDS)
 
     async def open(self) -> None:
         """Fails when the service cannot be reached."""
-        await self._service.get_service_properties()
+        await self._service.get_service_properties(retry_total=1)
 
     async def put(self, queue: str, bodies: Sequence[str]) -> None:
         client = await self._client(queue)
@@ -97,7 +100,8 @@ class StorageQueues:
             try:
                 await client.get_queue_properties()
             except ResourceNotFoundError:
-                await client.create_queue()
+                with contextlib.suppress(ResourceExistsError):  # somebody else was quicker
+                    await client.create_queue()
             self._clients.setdefault(queue, client)
         return client
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.edge.devhost_process import SAMPLE_APP, RunningHost, refusal, running_host
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:

@@ -14,6 +14,8 @@ from devhost.queues.storage import StorageQueues
 from tests.edge.conftest import Storage
 from tests.edge.devhost_process import RunningHost, running_host, wait_until
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 @pytest.fixture
 def host(tmp_path: Path, storage: Storage) -> Iterator[RunningHost]:
