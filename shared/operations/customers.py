@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.operations.charges import Shown
-from shared.operations.lists import ListCustomersInput, Listing, get_kind, list_kind
+from shared.operations.lists import Listing, PageInput, get_kind, list_kind
 from shared.operations.operation import Call, Input, operation
 
 
@@ -13,7 +13,7 @@ class GetCustomerInput(Input):
     id: str = Field(pattern=r"^cus_[A-Za-z0-9]{1,60}$", description="The customer's id, which begins with cus_.")
 
 
-@operation("GET /api/customers", permission="view_billing", tags=("core", "customers"), input=ListCustomersInput, output=Listing)
+@operation("GET /api/customers", permission="view_billing", tags=("core", "customers"), input=PageInput, output=Listing)
 async def list_customers(call: Call) -> dict[str, Any]:
     """List customers, newest first, with their balance in minor units. To find one by name or email use search; its answer gives the customer's id (cus_…)
     that other operations take. Filter by creation date."""

@@ -46,10 +46,9 @@ Moment = Annotated[str, AfterValidator(_checked), Field(min_length=1, max_length
 CustomerId = Annotated[str, Field(pattern=r"^cus_[A-Za-z0-9]{1,60}$", description="A customer's id, which begins with cus_.")]
 
 
-class ListInput(Input):
+class PageInput(Input):
     """What every list takes."""
 
-    customer: CustomerId | None = Field(None, description="Only this customer's: an id that begins with cus_.")
     created_from: Moment | None = Field(
         None, description="Created at or after: a date such as 2026-11-01 (UTC), or a date-time such as 2026-11-01T09:30:00Z."
     )
@@ -58,6 +57,12 @@ class ListInput(Input):
     cursor: str | None = Field(
         None, min_length=1, max_length=200, description="The next_cursor of the page before, with the same other arguments."
     )
+
+
+class ListInput(PageInput):
+    """What lists of things that belong to a customer take besides."""
+
+    customer: CustomerId | None = Field(None, description="Only this customer's: an id that begins with cus_.")
 
 
 class Listing(Output):
@@ -73,15 +78,6 @@ class Listing(Output):
         description="Whether the mirror holds all of Stripe's objects of this kind. Where false, a first synchronisation is under way."
     )
     as_of: str | None = Field(description="How recent the mirror is, as an ISO 8601 date-time in UTC.")
-
-
-class ListCustomersInput(Input):
-    """Customers have no status and belong to nobody but themselves."""
-
-    created_from: Moment | None = ListInput.model_fields["created_from"]
-    created_to: Moment | None = ListInput.model_fields["created_to"]
-    limit: int = ListInput.model_fields["limit"]
-    cursor: str | None = ListInput.model_fields["cursor"]
 
 
 async def list_kind(call: Call, kind: str) -> dict[str, Any]:
@@ -112,11 +108,15 @@ def _cursor(position: int | None, mark: str) -> str | None:
     return base64.urlsafe_b64encode(orjson.dumps([position, mark])).rstrip(b"=").decode()
 
 
+def _decoded(cursor: str) -> Any:
+    return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+
+
 def _position(cursor: str | None, mark: str) -> int | None:
     if cursor is None:
         return None
     try:
-        position, made_for = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        position, made_for = _decoded(cursor)
         if not isinstance(position, int) or not 0 <= position < 1 << 63:
             raise ValueError
     except (ValueError, TypeError):

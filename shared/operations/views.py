@@ -97,7 +97,8 @@ def show(kind: str, body: bytes | dict[str, Any]) -> dict[str, Any]:
         _place(shown, path, moment)
         _place(shown, readable, iso(moment) if isinstance(moment, int) else None)
     if kind == "subscription":
-        shown["items"] = [_item(item) for item in (value.get("items") or {}).get("data", [])]
+        items: dict[str, Any] = value.get("items") or {}
+        shown["items"] = [_item(item) for item in items.get("data", [])]
     untrusted: dict[str, Any] = {}
     for path in view.texts:
         text = _reach(value, path)
@@ -113,8 +114,8 @@ def iso(moment: float) -> str:
 
 
 def _item(item: dict[str, Any]) -> dict[str, Any]:
-    price = item.get("price") or {}
-    recurring = price.get("recurring") or {}
+    price: dict[str, Any] = item.get("price") or {}
+    recurring: dict[str, Any] = price.get("recurring") or {}
     end = item.get("current_period_end")
     return {
         "id": item.get("id"),

@@ -1,7 +1,7 @@
 """REST: an HTTP request becomes one call of the road, and its outcome a response."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import azure.functions as func
 import orjson
@@ -25,7 +25,7 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
     actor: Actor | None = None
     try:
         try:
-            actor = await authenticate(context, request.headers.get("authorization"), origin)
+            actor = await authenticate(context, headers_of(request).get("authorization"), origin)
             arguments, strings = _arguments(operation, request)
         except BillyError as error:
             await refused(context, origin, error, operation.name, actor)
@@ -38,8 +38,14 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
 
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:
     """From where the request came: the nearest proxy's word for the address, and the client's name for itself, cleaned."""
-    forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
-    return Origin(surface, clean(forwarded, 64) or None, clean(request.headers.get("user-agent", ""), 120) or None)
+    headers = headers_of(request)
+    forwarded = headers.get("x-forwarded-for", "").split(",")[-1].strip()
+    return Origin(surface, clean(forwarded, 64) or None, clean(headers.get("user-agent", ""), 120) or None)
+
+
+def headers_of(request: func.HttpRequest) -> Mapping[str, str]:
+    """The request's headers, whose type the SDK leaves open."""
+    return cast(Mapping[str, str], request.headers)
 
 
 def json_response(body: Any, status: int = 200) -> func.HttpResponse:
@@ -77,7 +83,7 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[st
             given["dry_run"] = _flag(given["dry_run"])
         _add(given, _object(body))
     _add(given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
-    key = request.headers.get("idempotency-key")
+    key = headers_of(request).get("idempotency-key")
     if operation.writes and key is not None:
         _add(given, {"idempotency_key": key})
     return given, strings
