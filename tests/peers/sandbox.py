@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import stripe
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -73,3 +75,8 @@ def running_sandbox(home: Path, **options: object) -> Iterator[RunningSandbox]:
         yield running
     finally:
         stop(running)
+
+
+def client_of(sandbox: RunningSandbox, key: str = "rk_test_everything1234", retries: int = 0) -> stripe.StripeClient:
+    """stripe-python, pointed at a sandbox."""
+    return stripe.StripeClient(key, base_addresses={"api": sandbox.url}, max_network_retries=retries)
