@@ -60,7 +60,8 @@ async def ask_billy(stack: AsyncExitStack, url: str) -> Ask:
     key = os.environ["BILLY_TEST_KEY"]
 
     async def ask(method: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        passed = {name: value for name, value in headers.items() if name not in ("content-length", "connection", "transfer-encoding")}
+        hop = ("content-length", "connection", "transfer-encoding")
+        passed = {name: value.strip() for name, value in headers.items() if name not in hop}  # httpx sends no space around a value
         reply = await client.request(method, f"{url}/mcp", headers=passed | {"authorization": f"Bearer {key}"}, content=body)
         kept = {name: reply.headers[name] for name in ("content-type", "allow", "www-authenticate") if name in reply.headers}
         return reply.status_code, kept, reply.content
