@@ -1,6 +1,7 @@
 """Refunds: the first write that moves money."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -136,6 +137,8 @@ async def create_refund(call: Call) -> dict[str, Any]:
     refund = await stripe.create_refund(params, call.attempt)
     writes = [refund.write]
     with suppress(BillyError):  # the refund stands; the charge's new state comes with its event
-        writes.append((await stripe.retrieve("charge", settled["charge"])).write)
+        before = await call.context.mirror.get("charge", settled["charge"])
+        charge = await stripe.retrieve("charge", settled["charge"])
+        writes.append(replace(charge.write, expects=before.version if before else 0))
     await call.context.mirror.apply(writes)
     return show("refund", refund.value)
