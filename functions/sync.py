@@ -1,0 +1,51 @@
+"""Synchronisation: slices of the backfill from a queue, and the timers that catch up and resume."""
+
+import azure.functions as func
+
+from shared import wiring
+
+QUEUE = "billy-sync"
+SLICE = 30  # seconds of one invocation, far below what a plan allows
+WAKE = "go on"
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("run_sync")
+@blueprint.queue_trigger(arg_name="msg", queue_name=QUEUE, connection="AzureWebJobsStorage")
+@blueprint.queue_output(arg_name="more", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def run_sync(msg: func.QueueMessage, more: func.Out[str]) -> None:
+    from shared.gateway.backfill import Slice, run_slice
+
+    if await run_slice(await wiring.context(), SLICE) is Slice.MORE:
+        more.set(WAKE)
+
+
+@blueprint.function_name("sync_watch")
+@blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *", run_on_startup=False)
+@blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def sync_watch(timer: func.TimerRequest, wake: func.Out[str]) -> None:
+    """Every minute: a run that nobody works on goes on; otherwise Stripe's list of events is read on."""
+    from shared.gateway.feed import catch_up
+    from shared.gateway.runs import is_waiting
+
+    context = await wiring.context()
+    if await is_waiting(context):
+        wake.set(WAKE)
+    else:
+        await catch_up(context)
+
+
+@blueprint.function_name("sync_timer")
+@blueprint.timer_trigger(arg_name="timer", schedule=wiring.read_settings().sync_schedule, run_on_startup=False)
+@blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def sync_timer(timer: func.TimerRequest, wake: func.Out[str]) -> None:
+    """On the schedule: everything is read where that was never done, or where events were missed that Stripe keeps no more."""
+    from shared.gateway.feed import catch_up, is_open
+    from shared.operations.sync import request_run, sync_state
+
+    context = await wiring.context()
+    caught = await catch_up(context)
+    if caught.broken or not await is_open(context) or not (await sync_state(context))["complete"]:
+        await request_run(context, "system")
+        wake.set(WAKE)

@@ -1,0 +1,41 @@
+"""Stripe speaks: an event is verified, queued durably and answered; a queue function applies it."""
+
+from typing import List  # noqa: UP035 - the worker knows only typing's own lists in an output
+
+import azure.functions as func
+import orjson
+
+from shared import wiring
+from shared.errors import BillyError
+from shared.gateway.webhook import accept
+from shared.operations.trail import refused
+from shared.surfaces import rest
+
+QUEUE = "stripe-events"
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("stripe_webhook")
+@blueprint.route(route="webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@blueprint.queue_output(arg_name="messages", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def stripe_webhook(req: func.HttpRequest, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
+    context = await wiring.context()
+    try:
+        message = await accept(context, req.get_body(), req.headers.get("stripe-signature"))
+    except BillyError as error:
+        try:
+            await refused(context, rest.origin_of(req, "webhook"), error, "stripe_webhook")
+        except BillyError as worse:
+            return rest.error_response(worse)
+        return rest.error_response(error)
+    messages.set([message])  # one text alone would be parsed and written anew with indents, and outgrow the queue
+    return rest.json_response({"received": True})
+
+
+@blueprint.function_name("apply_stripe_event")
+@blueprint.queue_trigger(arg_name="msg", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def apply_stripe_event(msg: func.QueueMessage) -> None:
+    from shared.gateway.webhook import apply_message
+
+    await apply_message(await wiring.context(), orjson.loads(msg.get_body()))

@@ -1,0 +1,254 @@
+"""Everything that Stripe holds, page by page into the mirror: resumable after every page, within Stripe's limits."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from shared.context import Context
+from shared.errors import BillyError
+from shared.gateway import feed, progress, runs
+from shared.gateway.apply import settle_write
+from shared.gateway.client import ListPage, StripeGateway, gateway, writes_from_page
+from shared.gateway.failures import is_permission
+from shared.gateway.kinds import KINDS, Kind
+from shared.gateway.progress import Document, kind_id
+from shared.stores.protocols import Applied, Write
+
+PAGE = 100  # Stripe's largest page
+AHEAD = 5  # pages read while others are written; they are written together
+PATIENCE = 6  # tries of one page while Stripe says that it is too much
+LONGEST_PAUSE = 30  # seconds
+SPARE_CURSORS = 5  # ids of the last page that serve as cursor should the last one have been deleted
+
+
+class _End:
+    """No more pages in this slice."""
+
+
+END = _End()
+type _Read = ListPage | BillyError | _End
+
+
+class Slice(StrEnum):
+    """How a slice of the work ended."""
+
+    MORE = "more"  # time is up; go on
+    DONE = "done"
+    STALLED = "stalled"  # the error is kept in the run; the next start or the timer goes on
+    IDLE = "idle"  # nothing to do, or somebody else is at it
+
+
+@dataclass(slots=True)
+class Pace:
+    """Requests evenly spaced, `per_second` of them for all who share it."""
+
+    context: Context
+    per_second: float
+    _next: float = field(default=0.0)
+
+    async def turn(self) -> None:
+        """Returns when the next request may go."""
+        now = self.context.seam.now()
+        at = max(now, self._next)
+        self._next = at + 1 / self.per_second
+        if at > now:
+            await asyncio.sleep(at - now)
+
+
+@dataclass(slots=True)
+class _Work:
+    context: Context
+    stripe: StripeGateway
+    run: str
+    pace: Pace
+    until: float
+
+    def time_is_up(self) -> bool:
+        return self.context.seam.now() >= self.until
+
+
+async def run_slice(context: Context, seconds: float) -> Slice:
+    """Works on the active run for about so many seconds. What is done is kept page by page, so that a kill costs a page."""
+    lease = await runs.Lease.take(context)
+    if lease is None:
+        return Slice.IDLE
+    try:
+        async with lease.held():
+            finished = await _backfill(context, lease.run, seconds)
+    except BillyError as error:
+        return await _released(lease, Slice.STALLED, "stalled", last_error=runs.told(error))
+    except runs.Lost:
+        return Slice.IDLE
+    if not finished:
+        return await _released(lease, Slice.MORE, "running")
+    return await _released(lease, Slice.DONE, "done", finished_at=context.seam.now(), last_error=await _first_error(context))
+
+
+async def _released(lease: runs.Lease, outcome: Slice, state: str, **facts: object) -> Slice:
+    try:
+        await lease.release(state, **facts)
+    except runs.Lost:
+        return Slice.IDLE
+    return outcome
+
+
+async def _backfill(context: Context, run: str, seconds: float) -> bool:
+    """Whether the run is finished."""
+    stripe = await gateway(context)
+    pace = Pace(context, context.settings.sync_requests_per_second)
+    await feed.open_feed(context, stripe)
+    finished = await _all_kinds(_Work(context, stripe, run, pace, context.seam.now() + seconds))
+    if finished:
+        await feed.catch_up(context)
+    return finished
+
+
+async def _all_kinds(work: _Work) -> bool:
+    """Whether all kinds are done. As many at once as the settings allow; the first that fails ends the slice."""
+    waiting = [facts for facts in KINDS.values() if not (await _begun(work, facts)).get("done")]
+    gate = asyncio.Semaphore(max(1, work.context.settings.sync_concurrency))
+
+    async def one(facts: Kind) -> bool:
+        async with gate:
+            return not work.time_is_up() and await _kind(work, facts)
+
+    failed: list[BaseException] = []
+    tasks: list[asyncio.Task[bool]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(facts)) for facts in waiting]
+    except* (BillyError, runs.Lost) as several:
+        failed.extend(several.exceptions)
+    if failed:
+        raise failed[0]
+    return all(task.result() for task in tasks)
+
+
+async def _begun(work: _Work, facts: Kind) -> Document:
+    """The kind's document with this run's progress in it. What an earlier run completed stays complete meanwhile."""
+
+    def turn(document: Document) -> Document | None:
+        if document.get("run") == work.run:
+            return None
+        fresh: Document = {"run": work.run, "objects": 0, "pages": 0, "done": False, "cursors": [], "started": None, "error": None}
+        return {"complete": False, "as_of": None} | document | fresh
+
+    await progress.change(work.context, kind_id(facts.name), turn)
+    return await progress.document(work.context, kind_id(facts.name))
+
+
+async def _kind(work: _Work, facts: Kind) -> bool:
+    """Whether the kind is done when time is up. One task reads ahead while this one writes."""
+    document = await progress.document(work.context, kind_id(facts.name))
+    ready: asyncio.Queue[_Read] = asyncio.Queue(AHEAD)
+    reading = asyncio.create_task(_read(work, facts, list(document["cursors"]), ready))
+    end: _Read = END
+    try:
+        while True:
+            each = await ready.get()
+            pages: list[ListPage] = []
+            while isinstance(each, ListPage):
+                pages.append(each)
+                if ready.empty():
+                    break
+                each = ready.get_nowait()
+            if pages:
+                await _write(work, facts, pages)
+            if not isinstance(each, ListPage):
+                end = each
+                break
+    finally:
+        reading.cancel()
+    if isinstance(end, BillyError):
+        if not is_permission(end):
+            raise end
+        await _skip(work, facts, end)
+        return True
+    return bool((await progress.document(work.context, kind_id(facts.name))).get("done"))
+
+
+async def _read(work: _Work, facts: Kind, cursors: Sequence[str], ready: "asyncio.Queue[_Read]") -> None:
+    """Puts page after page, and in the end `END` or the error that ended it."""
+    spare = list(cursors)
+    try:
+        while not work.time_is_up():
+            params: dict[str, str | int] = {"limit": PAGE}
+            if spare:
+                params["starting_after"] = spare[0]
+            try:
+                page = await _patiently(work, facts, params)
+            except BillyError as error:
+                if spare and error.code == "not_found":  # the cursor was deleted: the object before it, or from the top
+                    spare.pop(0)
+                    continue
+                raise
+            if page.has_more and not page.values:
+                raise BillyError("stripe_error", "Stripe's list broke off.", next="Start the synchronisation again.")
+            await ready.put(page)
+            if not page.has_more:
+                break
+            spare = _cursors(page)
+    except BillyError as error:
+        await ready.put(error)
+    else:
+        await ready.put(END)
+
+
+async def _patiently(work: _Work, facts: Kind, params: dict[str, str | int]) -> ListPage:
+    for attempt in range(PATIENCE):
+        await work.pace.turn()
+        try:
+            return await work.stripe.list_page(facts.name, params)
+        except BillyError as error:
+            if error.code != "rate_limited" or attempt == PATIENCE - 1:
+                raise
+            await asyncio.sleep(min(error.retry_after or 2**attempt, LONGEST_PAUSE))
+    raise AssertionError("the last try returns or raises")
+
+
+async def _write(work: _Work, facts: Kind, pages: Sequence[ListPage]) -> None:
+    writes: list[Write] = []
+    for page in pages:
+        writes += writes_from_page(facts, page)
+    for write, applied in zip(writes, await work.context.mirror.apply(writes), strict=True):
+        if applied in (Applied.TIE, Applied.CONFLICT):
+            await settle_write(work.context, work.stripe, write)
+    last = pages[-1]
+
+    def turn(document: Document) -> Document | None:
+        if document.get("run") != work.run:
+            raise runs.Lost
+        started = document["started"] if document["started"] is not None else pages[0].stamp
+        now = {
+            "objects": document["objects"] + len(writes),
+            "pages": document["pages"] + len(pages),
+            "cursors": _cursors(last),
+            "started": started,
+        }
+        if not last.has_more:  # everything made until the first page was read is here; what came later comes as events
+            now |= {"done": True, "complete": True, "as_of": max(started, document["as_of"] or 0)}
+        return document | now
+
+    await progress.change(work.context, kind_id(facts.name), turn)
+
+
+async def _skip(work: _Work, facts: Kind, error: BillyError) -> None:
+    await progress.change(
+        work.context,
+        kind_id(facts.name),
+        lambda document: document | {"done": True, "complete": False, "error": runs.told(error) | {"permission": facts.permission}},
+    )
+
+
+async def _first_error(context: Context) -> Document | None:
+    for name in KINDS:
+        error = (await progress.document(context, kind_id(name))).get("error")
+        if error:
+            return error
+    return None
+
+
+def _cursors(page: ListPage) -> list[str]:
+    """The last ids of a page, the last one first."""
+    return [str(value["id"]) for value in page.values[: -SPARE_CURSORS - 1 : -1]]

@@ -1,0 +1,190 @@
+"""The calls that Billy makes of Stripe. The SDK is loaded with the first of them."""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from shared.context import Context, Fetched
+from shared.errors import BillyError
+from shared.gateway import failures
+from shared.gateway.keys import check_key
+from shared.gateway.kinds import API_VERSION, KINDS, Kind, as_object, is_id, write_from_object
+from shared.settings import Settings
+from shared.stores.protocols import Write
+
+if TYPE_CHECKING:
+    import stripe
+
+    from shared.gateway.transport import Transport
+
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of a list: `values` newest first; the second of Stripe's clock at or after which all of it was true."""
+
+    values: list[dict[str, Any]]
+    has_more: bool
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A webhook endpoint just made. Its secret is told this once."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.id})"
+
+
+class StripeGateway:
+    """`context.Stripe` and what synchronisation needs besides, over one connection pool. Close it."""
+
+    def __init__(self, key: str, settings: Settings) -> None:
+        """Raises `unavailable` for a key that Billy does not take."""
+        self.livemode = check_key(key, settings) == "live"
+        self._key = key
+        self._base = settings.stripe_api_base.rstrip("/")
+        self._transport: Transport | None = None
+        self._client: stripe.StripeClient | None = None
+
+    def __repr__(self) -> str:
+        return f"StripeGateway({'live' if self.livemode else 'test'} mode)"
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            await self._transport.close_async()
+            self._transport = self._client = None
+
+    async def retrieve(self, kind: str, id: str) -> Fetched:
+        return self._fetched(kind, *await self._call("get", f"{KINDS[kind].path}/{_checked(id, kind)}"))
+
+    async def create_refund(self, params: Mapping[str, Any], idempotency_key: str) -> Fetched:
+        return self._fetched("refund", *await self._call("post", KINDS["refund"].path, params, idempotency_key))
+
+    async def refund_of_attempt(self, charge: str, attempt: str) -> Fetched | None:
+        params: dict[str, str | int] = {"charge": _checked(charge), "limit": 100}
+        while True:
+            page = await self.list_page("refund", params)
+            for value in page.values:
+                if as_object(value.get("metadata")).get("billy_attempt") == attempt:
+                    return Fetched(value, write_from_object("refund", value, page.stamp))
+            if not page.has_more:
+                return None
+            params["starting_after"] = str(page.values[-1]["id"])
+
+    async def list_page(self, kind: str, params: Params) -> ListPage:
+        """A page of one kind, without the SDK's objects, whose making would cost more than all the rest."""
+        facts = KINDS[kind]
+        return await self._page(facts.path, {**dict(facts.params), **params})
+
+    async def list_events(self, params: Params) -> ListPage:
+        """A page of the events of the last thirty days, whole."""
+        return await self._page("/v1/events", params)
+
+    async def retrieve_event(self, id: str) -> dict[str, Any]:
+        value, _ = await self._call("get", f"/v1/events/{_checked(id)}")
+        return value
+
+    async def account(self) -> dict[str, Any]:
+        value, _ = await self._call("get", "/v1/account")
+        return value
+
+    async def create_webhook_endpoint(self, url: str, events: Sequence[str], idempotency_key: str) -> Endpoint:
+        """A snapshot endpoint pinned to the SDK's API version, so that events come in the shape that the mirror keeps."""
+        params = {"url": url, "enabled_events": list(events), "api_version": API_VERSION}
+        value, _ = await self._call("post", "/v1/webhook_endpoints", params, idempotency_key)
+        return Endpoint(str(value["id"]), str(value["secret"]))
+
+    def _open(self) -> "tuple[stripe.StripeClient, Transport]":
+        if self._client is None or self._transport is None:
+            from shared.gateway.transport import Transport, open_client
+
+            self._transport = Transport()
+            self._client = open_client(self._key, self._base, self._transport)
+        return self._client, self._transport
+
+    async def _call(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, idempotency_key: str | None = None
+    ) -> tuple[dict[str, Any], int]:
+        """The answer and its stamp. Raises `BillyError`."""
+        client, _ = self._open()
+        from stripe import StripeError
+
+        wrote = method != "get"
+        options: dict[str, Any] = {"idempotency_key": idempotency_key} if idempotency_key else {}
+        begun = time.monotonic()
+        try:
+            answer = await client.raw_request_async(method, path, **dict(params or {}), **options)  # pyright: ignore[reportUnknownMemberType]
+        except StripeError as error:
+            raise failures.from_sdk(error, wrote=wrote) from None
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # of the transport; what it says may quote the request
+            raise failures.lost(wrote=wrote) from None
+        value = failures.document_of(answer.body.encode())
+        if not isinstance(value, dict):
+            raise failures.unreadable(answer.code, wrote=wrote)
+        return value, _stamp(answer.headers, begun)  # pyright: ignore[reportUnknownVariableType]
+
+    async def _page(self, path: str, params: Params) -> ListPage:
+        _, transport = self._open()
+        from stripe import APIConnectionError
+
+        from shared.gateway.transport import headers
+
+        url = f"{self._base}{path}?{urlencode(params)}"
+        begun = time.monotonic()
+        try:
+            body, status, answered = await transport.get(url, headers(self._key))
+        except APIConnectionError:
+            raise failures.lost(wrote=False) from None
+        document: Any = failures.document_of(body)
+        if status >= 300:
+            raise failures.refusal(status, document, answered, wrote=False)
+        try:
+            return ListPage(document["data"], bool(document["has_more"]), _stamp(answered, begun))
+        except (KeyError, TypeError):
+            raise failures.unreadable(status, wrote=False) from None
+
+    @staticmethod
+    def _fetched(kind: str, value: dict[str, Any], stamp: int) -> Fetched:
+        return Fetched(value, write_from_object(kind, value, stamp))
+
+
+async def gateway(context: Context) -> StripeGateway:
+    """The context's door to Stripe with all its calls, not only those that operations may make."""
+    found = await context.stripe()
+    assert isinstance(found, StripeGateway)
+    return found
+
+
+def writes_from_page(kind: Kind, page: ListPage) -> list[Write]:
+    """The mirror writes of a page of one kind."""
+    dumps, stamp, name = orjson.dumps, page.stamp, kind.name
+    return [write_from_object(name, value, stamp, dumps(value)) for value in page.values]
+
+
+def _checked(id: str, kind: str | None = None) -> str:
+    """The id, fit for a path: an empty one would ask for the list, and a slash or dots for something else."""
+    if not is_id(id, kind):
+        raise BillyError("not_found", "Stripe has no such object.", next="Check the id.")
+    return quote(id, safe="")
+
+
+def _stamp(headers: Mapping[str, str], begun: float) -> int:
+    """A second of Stripe's clock that is certainly not later than the moment at which the answer's content was read.
+
+    0 where Stripe did not tell its clock: such a content takes no place from anything that is there.
+    """
+    told = failures.stripe_second(headers)
+    return 0 if told is None else told - math.ceil(time.monotonic() - begun)

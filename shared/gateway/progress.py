@@ -1,0 +1,57 @@
+"""What is known of the mirror's completeness: the documents of the `sync` collection, each changed by compare-and-set."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.context import Context
+from shared.stores.protocols import Changed, Exists, Record
+
+COLLECTION = "sync"
+RUN = "run"  # the backfill under way, or the last one
+FEED = "feed"  # up to which event the feed was read
+PULSE = "pulse"  # when the last event came
+PULSE_EVERY = 5  # seconds: a busy feed does not write its pulse with each event
+
+Document = dict[str, Any]
+
+
+def kind_id(kind: str) -> str:
+    """The record of one kind: `complete`, `as_of`, and how far the run has come (`run`, `cursor`, `objects`, `pages`, `done`, `error`)."""
+    return f"kind:{kind}"
+
+
+async def read(context: Context, id: str) -> Record | None:
+    return await context.records.get(COLLECTION, id)
+
+
+async def document(context: Context, id: str) -> Document:
+    """The record's document; empty where there is none yet."""
+    record = await read(context, id)
+    return record.document if record else {}
+
+
+async def change(context: Context, id: str, turn: Callable[[Document], Mapping[str, Any] | None]) -> Document | None:
+    """Replaces a document by what `turn` makes of it, again where somebody else came first. None from `turn` leaves it, and answers None."""
+    while True:
+        record = await read(context, id)
+        wanted = turn(dict(record.document) if record else {})
+        if wanted is None:
+            return None
+        try:
+            if record is None:
+                return (await context.records.insert(COLLECTION, id, wanted)).document
+            return (await context.records.replace(COLLECTION, record, wanted)).document
+        except (Changed, Exists):
+            continue
+
+
+async def note_event(context: Context, created: int) -> None:
+    """Notes that an event came, at most every few seconds."""
+    now = context.seam.now()
+
+    def turn(pulse: Document) -> Document | None:
+        if now - float(pulse.get("at", 0)) < PULSE_EVERY:
+            return None
+        return {"at": now, "created": max(created, int(pulse.get("created", 0)))}
+
+    await change(context, PULSE, turn)

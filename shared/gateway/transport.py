@@ -1,0 +1,49 @@
+"""The SDK's asynchronous HTTP client with the gaps closed. Loaded with the SDK, on the first call to Stripe."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import stripe
+
+RETRIES = 2  # the SDK's client sends once unless it is told otherwise
+SECONDS = 20.0  # for one try, from connecting to the last byte
+
+stripe.enable_telemetry = False
+logging.getLogger("stripe").setLevel(logging.WARNING)  # at INFO it writes Stripe's sentences, and with them customers' data
+
+
+class Transport(stripe.AIOHTTPClient):
+    """One session for all calls. An answer that breaks off half-way is a lost connection, as the SDK's retries expect it."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=aiohttp.ClientTimeout(total=SECONDS))  # type: ignore[arg-type]
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        try:
+            return await super().request_async(method, url, headers, post_data)  # pyright: ignore[reportUnknownMemberType]
+        except stripe.APIConnectionError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError) as cut:
+            raise stripe.APIConnectionError("The answer broke off.", should_retry=True) from cut
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, int, Mapping[str, str]]:
+        """Body, status and headers, with the SDK's retries but without its objects."""
+        return await self.request_with_retries_async("get", url, headers, max_network_retries=RETRIES)  # pyright: ignore[reportUnknownMemberType]
+
+
+def open_client(key: str, base: str, transport: Transport) -> stripe.StripeClient:
+    """The SDK's client over the transport, for the API at `base`."""
+    return stripe.StripeClient(key, base_addresses={"api": base}, http_client=transport, max_network_retries=RETRIES)
+
+
+def headers(key: str) -> dict[str, str]:
+    """What the SDK would send with a GET."""
+    return {
+        "Authorization": f"Bearer {key}",
+        "Stripe-Version": stripe.api_version,
+        "User-Agent": f"Stripe/v1 PythonBindings/{stripe.VERSION}",
+    }

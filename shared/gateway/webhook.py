@@ -1,0 +1,82 @@
+"""The way of a webhook delivery: from its bytes and signature to the message that is queued, and from the message to the mirror."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from shared.context import Context
+from shared.errors import BillyError
+from shared.gateway.kinds import as_object, is_id
+from shared.gateway.signatures import Verdict, verify
+
+SECRETS = "stripe-webhook-secrets"
+LARGEST = 1024 * 1024  # bytes of a delivery
+LARGEST_MESSAGE = 40 * 1024  # bytes of a message; a queue takes 64 KiB in base 64, which is 48 KiB
+FRESH = 60  # seconds for which secrets are kept, so that a rotation is seen within a minute
+
+_kept: dict[int, tuple[float, tuple[str, ...]]] = {}
+
+
+async def accept(context: Context, payload: bytes, signature: str | None) -> str:
+    """The queue message of a genuine delivery: the event, or its id alone where it is too large for a queue.
+
+    Raises `too_large`, `unavailable` where no secret is set, and `invalid_request` for what is not Stripe's. Nothing is stored.
+    """
+    if len(payload) > LARGEST:
+        raise BillyError("too_large", "The delivery is larger than 1 MiB.")
+    secrets = await _secrets(context)
+    if not secrets:
+        raise BillyError(
+            "unavailable", "The webhook is not configured.", next="Store the endpoint's signing secret, then let Stripe try again."
+        )
+    verdict = verify(payload, signature, secrets, context.seam.now(), context.settings.webhook_tolerance)
+    if verdict is not Verdict.VALID:
+        raise BillyError("invalid_request", REFUSALS[verdict], next="Send Stripe's own deliveries, signed with this endpoint's secret.")
+    try:
+        event = as_object(orjson.loads(payload))
+    except orjson.JSONDecodeError:
+        event = {}
+    if event.get("object") == "v2.core.event":
+        raise BillyError("invalid_request", "This is a thin event.", next="Make the endpoint send snapshot events.")
+    id = event.get("id")
+    if event.get("object") != "event" or not isinstance(id, str) or not is_id(id) or not as_object(event.get("data")):
+        raise BillyError("invalid_request", "This is no event of Stripe's.", next="Make the endpoint send snapshot events.")
+    message = orjson.dumps(event)
+    return (message if len(message) <= LARGEST_MESSAGE else orjson.dumps({"event": id, "refetch": True})).decode()
+
+
+REFUSALS: dict[Verdict, str] = {
+    Verdict.MISSING: "The delivery is not signed.",
+    Verdict.MALFORMED: "The signature cannot be read.",
+    Verdict.MISMATCH: "The signature is not valid.",
+    Verdict.TOO_OLD: "The signature is too old.",
+    Verdict.TOO_NEW: "The signature lies in the future.",
+}
+
+
+async def apply_message(context: Context, message: Mapping[str, Any]) -> None:
+    """Applies a queued message. Raises where the queue must bring it again."""
+    from shared.gateway.apply import apply_event
+
+    if message.get("refetch") is True:
+        from shared.gateway.client import gateway
+
+        message = await (await gateway(context)).retrieve_event(str(message["event"]))
+    await apply_event(context, message)
+
+
+async def _secrets(context: Context) -> tuple[str, ...]:
+    """The secrets that are valid now: those of the setting, or the stored ones; several during a rotation."""
+    if context.settings.stripe_webhook_secret:
+        return _parted(context.settings.stripe_webhook_secret)
+    now, place = context.seam.now(), id(context.secrets)
+    read, secrets = _kept.get(place, (0.0, ()))
+    if not secrets or not 0 <= now - read < FRESH:
+        secrets = _parted(await context.secrets.get(SECRETS) or "")
+        _kept[place] = (now, secrets)
+    return secrets
+
+
+def _parted(text: str) -> tuple[str, ...]:
+    return tuple(part for each in text.split(",") if (part := each.strip()))
