@@ -4,6 +4,6 @@ import azure.functions as func
 
 from functions import about, attempts, mcp, rest, sync, webhooks
 
-app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app = func.FunctionApp()
 for part in (rest, mcp, webhooks, sync, attempts, about):
     app.register_functions(part.blueprint)

@@ -9,16 +9,38 @@ from shared.operations.catalogue import OPERATIONS
 from shared.operations.operation import Operation
 from shared.surfaces import rest
 
+WAKE = "go on"
+
 blueprint = func.Blueprint()
 
 
-def _handler(operation: Operation) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+def _handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
     async def handler(req: func.HttpRequest) -> func.HttpResponse:
         return await rest.answer(operation, req, await wiring.context())
 
     return handler
 
 
+def _waking_handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
+    """Also puts a message on the operation's queue, so that what it started is gone on with at once."""
+
+    async def handler(req: func.HttpRequest, wake: func.Out[str]) -> func.HttpResponse:
+        answer = await rest.answer(operation, req, await wiring.context())
+        if answer.status_code == 200:
+            wake.set(WAKE)
+        return answer
+
+    return handler
+
+
+def _register(operation: Operation) -> None:
+    route = blueprint.route(route=operation.path.lstrip("/"), methods=[operation.verb], auth_level=func.AuthLevel.ANONYMOUS)
+    if operation.wakes:
+        output = blueprint.queue_output(arg_name="wake", queue_name=operation.wakes, connection="AzureWebJobsStorage")
+        blueprint.function_name(operation.name)(route(output(_waking_handler(operation))))
+    else:
+        blueprint.function_name(operation.name)(route(_handler(operation)))
+
+
 for _operation in OPERATIONS:
-    _route = blueprint.route(route=_operation.path.lstrip("/"), methods=[_operation.verb], auth_level=func.AuthLevel.ANONYMOUS)
-    blueprint.function_name(_operation.name)(_route(_handler(_operation)))
+    _register(_operation)

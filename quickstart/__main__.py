@@ -13,6 +13,7 @@ from types import FrameType
 from quickstart import prepare
 from quickstart.client import CallFailed, call, wait_for
 from quickstart.processes import Child
+from shared.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
 SCALE = os.environ.get("BILLY_COMPANY_SCALE", "1")
@@ -57,7 +58,7 @@ def main() -> int:
 def _run(home: Path, port: int, children: list[Child]) -> None:
     began = time.monotonic()
     (home / "logs").mkdir(exist_ok=True)
-    environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT), "BILLY_SYNC_SCHEDULE": read_settings().sync_schedule}
     sandbox_url = None
     if not os.environ.get("BILLY_STRIPE_API_KEY"):
         sandbox_url = _start_sandbox(home, environment, children)
@@ -91,10 +92,12 @@ def _start_sandbox(home: Path, environment: dict[str, str], children: list[Child
     port_file = home / "sandbox.port"
     port = port_file.read_text().strip() if port_file.exists() else "0"
     port_file.unlink(missing_ok=True)
-    arguments = ["sandbox", "--port", port, "--home", str(home / "sandbox"), "--port-file", str(port_file)]
+    arguments = ["sandbox", "--port", port, "--home", str(home / "sandbox"), "--port-file", str(port_file), "--scale", SCALE]
+    if not (home / "sandbox").exists():
+        print("Filling the sandbox with a believable company …", flush=True)
     sandbox = Child("the sandbox", arguments, environment, home / "logs" / "sandbox.log")
     sandbox.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 600  # a large company takes a while
     while not port_file.exists() or not port_file.read_text().strip():
         if sandbox.ended() is not None and port != "0":  # somebody else has taken the port of last time
             port = arguments[2] = "0"
@@ -106,7 +109,6 @@ def _start_sandbox(home: Path, environment: dict[str, str], children: list[Child
     children.append(sandbox)
     url = f"http://127.0.0.1:{arguments[2]}"
     wait_for(f"{url}/_sandbox/health", 30, lambda: _check(children))
-    prepare.fill(url, SCALE)
     return url
 
 

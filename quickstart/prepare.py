@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from quickstart.client import CallFailed, call
+from quickstart.client import call
 from shared.actor import system
 from shared.context import Context
 from shared.operations.keys import find_key, make_key
@@ -66,20 +66,6 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as opened:
         opened.write(text)
     partial.replace(file)
-
-
-def fill(sandbox_url: str, scale: str) -> None:
-    """Fills an empty sandbox with a believable company."""
-    health = call("GET", f"{sandbox_url}/_sandbox/health")
-    if health.get("objects"):
-        return
-    print("Filling the sandbox with a believable company …", flush=True)
-    try:
-        call(
-            "POST", f"{sandbox_url}/_sandbox/company", body={"seed": 1, "scale": float(scale) if "." in scale else int(scale)}, timeout=600
-        )
-    except ValueError:
-        raise CallFailed("BILLY_COMPANY_SCALE is not a number.") from None
 
 
 def progress(state: dict[str, Any], *, last: bool = False) -> None:

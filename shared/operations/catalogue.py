@@ -10,6 +10,7 @@ from shared.operations.refunds import create_refund, get_refund, list_refunds
 from shared.operations.reports import get_stats
 from shared.operations.search import search
 from shared.operations.subscriptions import get_subscription, list_subscriptions
+from shared.operations.sync import get_sync, start_sync
 
 OPERATIONS: tuple[Operation, ...] = (
     list_charges,
@@ -29,6 +30,8 @@ OPERATIONS: tuple[Operation, ...] = (
     list_keys,
     revoke_key,
     list_audit,
+    start_sync,
+    get_sync,
 )
 
 BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}

@@ -77,6 +77,7 @@ class Operation:
     idempotent: bool
     shown_once: tuple[str, ...]  # fields of the result that are answered but never kept
     agents: bool  # offered to agents over MCP and /api/tools; keys and audit are for people
+    wakes: str | None  # the queue whose function goes on with what this started
     settle: Callable[[Call], Awaitable[Settled]] | None
     recover: Callable[[Call], Awaitable[dict[str, Any] | None]] | None
 
@@ -105,6 +106,7 @@ def operation(
     idempotent: bool = True,
     agents: bool = True,
     shown_once: tuple[str, ...] = (),
+    wakes: str | None = None,
     settle: Callable[[Call], Awaitable[Settled]] | None = None,
     recover: Callable[[Call], Awaitable[dict[str, Any] | None]] | None = None,
 ) -> Callable[[Handler], Operation]:
@@ -133,6 +135,7 @@ def operation(
             idempotent=idempotent,
             agents=agents,
             shown_once=shown_once,
+            wakes=wakes,
             settle=settle,
             recover=recover,
         )
