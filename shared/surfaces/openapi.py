@@ -36,8 +36,7 @@ IDEMPOTENCY_KEY: schemas.Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A text of your own for this one intended change. A repeat with the same key returns the first result instead of acting again. "
-    "The same as the argument idempotency_key; give one of them.",
+    "description": "A text of your own for this one intended change. A repeat with the same key returns the first result instead of acting again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
@@ -61,7 +60,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in tags],
         "security": [{"key": []}],
-        "paths": paths | openapi_about.paths(),
+        "paths": paths | openapi_about.paths(tuple(tag for tag in tags if tag != "about")),
         "components": {
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, which begins with billy_. It carries a role."}
@@ -90,20 +89,26 @@ def _operation(operation: Operation) -> dict[str, Any]:
             **{status: {"$ref": f"#/components/responses/{code}"} for status, code in sorted(failures.items())},
         },
     }
-    if names := schemas.body_names(operation):
+    if names := _documented(schemas.body_names(operation)):
         schema = schemas.part(schemas.arguments(operation.input, nulls=True), names)
-        media: dict[str, Any] = {"schema": schema, "examples": BODIES[operation.name]}
+        media: dict[str, Any] = {"schema": schema}
+        if operation.name in BODIES:
+            media["examples"] = BODIES[operation.name]
         described["requestBody"] = {"required": bool(schema.get("required")), "content": {"application/json": media}}
     return described
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     schema = schemas.arguments(operation.input)
-    places = [(name, "path") for name in operation.path_fields] + [(name, "query") for name in schemas.query_names(operation)]
-    if "dry_run" in schemas.body_names(operation):
-        places.append(("dry_run", "query"))
+    queried = _documented(schemas.query_names(operation))
+    places = [(name, "path") for name in operation.path_fields] + [(name, "query") for name in queried]
     listed = [_parameter(name, place, schema, operation) for name, place in places]
     return [*listed, IDEMPOTENCY_KEY] if operation.writes else listed
+
+
+def _documented(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The arguments in their one documented place: over HTTP the idempotency key is the header of that name."""
+    return tuple(name for name in names if name != "idempotency_key")
 
 
 def _parameter(name: str, place: str, schema: schemas.Schema, operation: Operation) -> dict[str, Any]:

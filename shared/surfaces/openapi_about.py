@@ -43,16 +43,16 @@ PROBLEM: Schema = {
 }
 
 
-def paths() -> dict[str, Any]:
-    """The path items of /api/tools, /api/openapi.json and /api/health."""
+def paths(tags: tuple[str, ...]) -> dict[str, Any]:
+    """The path items of /api/tools, which filters by these tags, /api/openapi.json and /api/health."""
     return {
-        "/api/tools": {"get": _tools()},
+        "/api/tools": {"get": _tools(tags)},
         "/api/openapi.json": {"get": _about("get_openapi", "This document", {"type": "object"})},
         "/api/health": {"get": _health()},
     }
 
 
-def _tools() -> dict[str, Any]:
+def _tools(tags: tuple[str, ...]) -> dict[str, Any]:
     schema: Schema = {"type": ["object", "null"]}
     row: Schema = {
         "type": "object",
@@ -83,7 +83,7 @@ def _tools() -> dict[str, Any]:
     )
     described["parameters"] = [
         _filter("methods[0]", "read or write; methods[1] and so on for more.", {"type": "string", "enum": list(METHODS)}, "read"),
-        _filter("tags[0]", "A tag of this document, such as core; tags[1] and so on for more.", _TEXT, "core"),
+        _filter("tags[0]", "A tag of this document; tags[1] and so on for more.", {"type": "string", "enum": list(tags)}, "core"),
     ]
     described["responses"] |= {
         status: {"$ref": f"#/components/responses/{code}"}
