@@ -13,7 +13,6 @@ from types import FrameType
 from quickstart import prepare
 from quickstart.client import CallFailed, call, wait_for
 from quickstart.processes import Child
-from shared.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
 SCALE = os.environ.get("BILLY_COMPANY_SCALE", "1")
@@ -58,7 +57,7 @@ def main() -> int:
 def _run(home: Path, port: int, children: list[Child]) -> None:
     began = time.monotonic()
     (home / "logs").mkdir(exist_ok=True)
-    environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT), "BILLY_SYNC_SCHEDULE": read_settings().sync_schedule}
+    environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT)}
     sandbox_url = None
     if not os.environ.get("BILLY_STRIPE_API_KEY"):
         sandbox_url = _start_sandbox(home, environment, children)

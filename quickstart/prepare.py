@@ -49,7 +49,7 @@ async def _connect_sandbox(context: Context, sandbox_url: str, webhook_url: str)
 
 
 async def _owner_key(context: Context, file: Path) -> str:
-    kept = file.read_text().strip() if file.exists() else None
+    kept = _kept(file)
     if kept is not None and await find_key(context, kept) is not None:
         return kept
     made = await make_key(context, "Owner of this laptop", "owner", None, "system")
@@ -57,6 +57,10 @@ async def _owner_key(context: Context, file: Path) -> str:
     await append(context, operation="create_key", origin=actor.origin, actor=actor, decision="allowed", key_id=made["id"])
     write_private(file, made["key"])
     return str(made["key"])
+
+
+def _kept(file: Path) -> str | None:
+    return file.read_text().strip() if file.exists() else None
 
 
 def write_private(file: Path, text: str) -> None:
