@@ -59,6 +59,7 @@ def opened(world: World, charge: Object, reason: str, *, created: int | None = N
             "card": {
                 "brand": method.get("card", {}).get("brand", "visa"),
                 "case_type": "inquiry" if inquiry else "chargeback",
+                "network": method.get("card", {}).get("brand", "visa"),
                 "network_reason_code": network,
             },
             "type": "card",
