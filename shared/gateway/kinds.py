@@ -29,6 +29,7 @@ class Kind:
     params: tuple[tuple[str, str], ...] = ()
     status: str | None = None
     amount: str | None = None
+    taken: str | None = None  # in place of `amount` once it succeeded: an authorisation that was not captured took nothing
     refunded: str | None = None
     words: tuple[str, ...] = ()
     deletable: bool = False
@@ -127,6 +128,7 @@ _KINDS = (
         _events("charge", "captured expired failed pending refunded succeeded updated"),
         status="status",
         amount="amount",
+        taken="amount_captured",
         refunded="amount_refunded",
         words=(
             *("customer", "payment_intent", "receipt_email", "description", "receipt_number", "statement_descriptor_suffix"),
@@ -187,11 +189,16 @@ def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = 
         status=_status(facts, value),
         customer=_id_of(value.get("customer")),
         currency=_text(value.get("currency")),
-        amount=_whole(value.get(facts.amount)) if facts.amount else None,
+        amount=_amount(facts, value),
         refunded=_whole(value.get(facts.refunded)) if facts.refunded else None,
         words=_words(facts, value),
         expects=expects,
     )
+
+
+def _amount(facts: Kind, value: Object) -> int | None:
+    field = facts.taken if facts.taken and value.get("status") == "succeeded" else facts.amount
+    return _whole(value.get(field)) if field else None
 
 
 def tombstone(kind: str, id: str, stamp: int, *, created: int = 0, expects: int | None = None) -> Write:

@@ -244,3 +244,11 @@ async def test_every_role_reads_everything_about_billing(both: Billy, role: str)
     for operation in ("list_charges", "list_customers", "list_subscriptions", "list_invoices", "list_refunds", "get_stats"):
         assert (await both.call(role, operation)).error is None
     assert (await both.call(role, "search", q="x")).error is None
+
+
+async def test_a_charge_that_was_authorised_and_not_captured_is_no_revenue(billy: Billy) -> None:
+    held = billy.stripe.charge(70_000, capture_method="manual")
+    taken = billy.stripe.charge(500)
+    for each in (held, taken):
+        await billy.know("charge", each["id"])
+    assert (await billy.rest("read_only", "get_stats")).body["revenue"] == [{"currency": "usd", "gross": 500, "refunded": 0, "net": 500}]
