@@ -4,6 +4,7 @@ The order is fixed: method, Host, Origin, size, address, key, filter, shape. Onl
 because it is the largest import of the app), one exchange per request, without sessions. A GET is answered 405 at once: there is no stream.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -92,7 +93,7 @@ async def _exchange(request: Request, context: Context, serve: Serve | None) -> 
     origin = replace(origin, client=_client(message) or origin.client)
     caller.actor = replace(caller.actor, origin=origin)
     headers = {name: request.headers[name].strip(" \t") for name in PROTOCOL_HEADERS if name in request.headers}
-    reply = await (serve or _catalogue())(caller, headers, orjson.dumps(message))
+    reply = await (serve or await _catalogue())(caller, headers, orjson.dumps(message))
     if not caller.audited and (reply.status >= 400 or message["method"] == "tools/call"):
         error = BillyError("invalid_request", "The protocol refused the message.")
         return await _turned_away(context, origin, error, reply, caller.actor)
@@ -148,7 +149,18 @@ def _clean_name(text: str | None) -> str | None:
     return clean(text, LONGEST_CLIENT) or None if text else None
 
 
-def _catalogue() -> Serve:
+async def _catalogue() -> Serve:
+    """The catalogue's tools. The first call imports the SDK in a thread, so that a webhook that comes meanwhile is not kept waiting."""
+    global _served
+    if _served is None:
+        _served = await asyncio.to_thread(_import_catalogue)
+    return _served
+
+
+def _import_catalogue() -> Serve:
     from shared.surfaces.mcp_tools import serve
 
     return serve
+
+
+_served: Serve | None = None

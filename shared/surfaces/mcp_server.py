@@ -101,7 +101,7 @@ class _Exchange:
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self._status = int(message["status"])
             self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message.get("headers", ())}
         elif message["type"] == "http.response.body":
             self._parts.append(message.get("body", b""))

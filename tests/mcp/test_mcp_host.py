@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.edge.devhost_process import ROOT
 from tests.mcp.asking import LEGACY, message
-from tests.surfaces.running import RunningBilly
+from tests.surfaces.running import RunningBilly, running_billy
 
 LIST = json.dumps(message(LEGACY, "tools/list")).encode()
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -85,6 +88,19 @@ def test_requests_that_are_turned_away_are_counted_in_the_audit(billy: RunningBi
 def test_a_filter_in_the_address_reaches_the_list(billy: RunningBilly) -> None:
     reply = billy.client.post("/mcp?tags[0]=refunds&methods[0]=read", content=LIST, headers=JSON | billy.bearer("owner"))
     assert [tool["name"] for tool in reply.json()["result"]["tools"]] == ["billy_list_refunds", "billy_get_refund"]
+
+
+def test_the_first_requests_may_come_all_at_once(tmp_path: Path) -> None:
+    with running_billy(tmp_path) as billy, ThreadPoolExecutor(24) as crowd:
+        roles = ["owner", "read_only"] * 12
+
+        def ask(role: str) -> list[str]:
+            reply = httpx.post(f"{billy.url}/mcp", content=LIST, headers=JSON | billy.bearer(role), timeout=30)
+            return [tool["name"] for tool in reply.json()["result"]["tools"]]
+
+        answers = list(crowd.map(ask, roles))
+    for role, names in zip(roles, answers, strict=True):
+        assert ("billy_create_refund" in names) is (role == "owner")
 
 
 def test_the_protocol_library_is_not_loaded_before_it_is_needed() -> None:
