@@ -74,11 +74,11 @@ class Company:
             since = payer["object"]["created"]
             idle = not last and number > 60 and rng.random() < 0.2
             wanted = 0 if idle else subscriptions.at(number)
-            if number % 40 == 7 and wanted and not last:
-                wanted += 1  # the same plan twice, by mistake
+            mistake = number % 40 == 7 and wanted > 0 and not last
+            wanted += mistake  # the same plan twice
             for position in range(wanted):
                 quota = max(1, invoices.at(number) * 7 // 10 // wanted)
-                made, paid = self._subscribing.subscribe(payer, since, quota, twin=payer if position else None)
+                made, paid = self._subscribing.subscribe(payer, since, quota, twin=payer if mistake and position == wanted - 1 else None)
                 subscriptions.taken += 1
                 invoices.taken += made
                 charges.taken += paid

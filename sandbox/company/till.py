@@ -253,7 +253,7 @@ class Till:
         number, self._disputes = self._disputes, self._disputes + 1
         reason = DISPUTES[number % len(DISPUTES)]
         statuses = _INQUIRY_STATUSES if reason == "inquiry" else _DISPUTE_STATUSES
-        status = statuses[number // len(DISPUTES) % len(statuses)] if reason == "inquiry" else statuses[number % len(statuses)]
+        status = statuses[(number // len(DISPUTES) + (0 if reason == "inquiry" else number)) % len(statuses)]
         lag = self._rng.randrange(DAY, 7 * DAY)
         created = min(self._now - HOUR, charge["created"] + (lag if status in _OPEN else 3 * lag))
         created = max(created, charge["created"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from sandbox.errors import invalid
 from sandbox.resources import coupons, promotion_codes
+from sandbox.resources.fields import minor_units
 from sandbox.world import World
 
 
@@ -114,7 +115,7 @@ def amount_off(coupon: dict, amount: int, currency: str) -> int:
     if amount <= 0 or not coupon:
         return 0
     if coupon["percent_off"] is not None:
-        return int((Decimal(amount) * Decimal(str(coupon["percent_off"])) / 100).quantize(Decimal(1), ROUND_HALF_UP))
+        return min(amount, minor_units(Decimal(amount) * Decimal(str(coupon["percent_off"])) / 100, currency))
     return min(amount, coupon["amount_off"]) if coupon["currency"] == currency else 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from sandbox.amounts import THREE_DECIMAL
 from sandbox.metadata import merged
 from sandbox.world import World
 
@@ -33,3 +35,9 @@ def decimal_string(value: Any) -> str | None:
         return None
     text = f"{value:f}" if not isinstance(value, str | int) else str(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def minor_units(value: Decimal, currency: str) -> int:
+    """A computed amount as the currency can be charged: whole minor units, half up, and tens of them with three decimals."""
+    step = 10 if currency in THREE_DECIMAL else 1
+    return int((value / step).quantize(Decimal(1), ROUND_HALF_UP)) * step

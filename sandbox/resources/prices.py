@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import stripe.params
 
 from sandbox.errors import invalid, missing
 from sandbox.listing import page
 from sandbox.metadata import merged
-from sandbox.resources.fields import assign, decimal_string, update
+from sandbox.resources.fields import assign, decimal_string, minor_units, update
 from sandbox.route import Call, route
 from sandbox.world import World
 
@@ -72,7 +72,7 @@ def line_amount(price: dict, quantity: int) -> int:
     if transform := price.get("transform_quantity"):
         whole, rest = divmod(quantity, transform["divide_by"])
         units = Decimal(whole + (1 if rest and transform["round"] == "up" else 0))
-    return int((Decimal(price["unit_amount_decimal"]) * units).quantize(Decimal(1), ROUND_HALF_UP))
+    return minor_units(Decimal(price["unit_amount_decimal"]) * units, price["currency"])
 
 
 def _whole(exact: Decimal | str | None) -> int | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from sandbox.errors import StripeError, invalid
 from sandbox.resources import collection, discounts, invoice_items, invoice_lifecycle, invoice_lines, prices, subscription_items
+from sandbox.resources.fields import minor_units
 from sandbox.world import World
 
 
@@ -123,7 +124,7 @@ def _prorated(world: World, subscription: dict, item: dict, sign: int, words: st
     invoice_items.build(
         world,
         customer=subscription["customer"],
-        amount=sign * int(share.quantize(Decimal(1), ROUND_HALF_UP)),
+        amount=sign * minor_units(share, subscription["currency"]),
         currency=subscription["currency"],
         description=f"{words} {subscription_items.describe(world, item)} after {day}",
         quantity=item["quantity"],
