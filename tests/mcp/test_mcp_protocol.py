@@ -19,6 +19,17 @@ async def test_a_client_of_the_handshake_is_welcomed_without_a_session(asker: As
     assert "mcp-session-id" not in reply.headers
 
 
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_every_older_revision_is_spoken_as_it_asks(asker: Asker, version: str) -> None:
+    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    assert (await asker.ask(version, "initialize", params)).result["protocolVersion"] == version
+    called = (await asker.call(version, READ, ARGUMENTS)).result
+    assert json.loads(called["content"][0]["text"])["id"] == "ch_001"
+    refused = (await asker.call(version, READ, {"id": "nonsense"})).result
+    assert refused["isError"] is True
+    assert json.loads(refused["content"][0]["text"])["code"] == "invalid_request"
+
+
 async def test_a_client_without_a_handshake_discovers_the_server(asker: Asker) -> None:
     reply = await asker.ask(MODERN, "server/discover")
     assert MODERN in reply.result["supportedVersions"]

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from shared.operations import attempts
 from shared.operations.catalogue import OPERATIONS
+from shared.surfaces import schemas
+from shared.surfaces.mcp_tools import tool
 from tests.mcp.asking import LEGACY, MODERN, Asker
-from tests.surfaces.company import CARD_NUMBER
+from tests.surfaces.company import CARD_NUMBER, OBJECTS
 
 CANARY = "canary-51c0ffee"
 SECRET = "rk_live_51HandlerSecret"
@@ -18,7 +21,7 @@ AGENTS = [operation for operation in OPERATIONS if operation.agents]
 
 
 def names(tools: list[dict[str, Any]]) -> list[str]:
-    return [tool["name"] for tool in tools]
+    return [each["name"] for each in tools]
 
 
 @pytest.mark.requirement("AB-110")
@@ -32,7 +35,7 @@ async def test_by_default_the_owner_sees_exactly_the_core(asker: Asker, generati
 async def test_a_reader_sees_only_reading_tools(asker: Asker, generation: str) -> None:
     shown = await asker.tools(generation, role="read_only")
     assert shown
-    assert all(tool["annotations"]["readOnlyHint"] for tool in shown)
+    assert all(each["annotations"]["readOnlyHint"] for each in shown)
     assert "billy_create_refund" not in names(shown)
 
 
@@ -59,9 +62,9 @@ async def test_a_tool_outside_the_filter_does_not_exist(asker: Asker, generation
 
 
 @pytest.mark.requirement("SC-23")
-@pytest.mark.parametrize("tool", ["billy_create_refund", "billy_list_keys", "billy_list_audit", "create_refund", "", "x" * 500])
-async def test_a_forbidden_tool_and_an_unknown_one_get_the_same_answer(asker: Asker, generation: str, tool: str) -> None:
-    forbidden = await asker.call(generation, tool, {"charge": "ch_001"}, role="read_only")
+@pytest.mark.parametrize("name", ["billy_create_refund", "billy_list_keys", "billy_list_audit", "create_refund", "", "x" * 500])
+async def test_a_forbidden_tool_and_an_unknown_one_get_the_same_answer(asker: Asker, generation: str, name: str) -> None:
+    forbidden = await asker.call(generation, name, {"charge": "ch_001"}, role="read_only")
     unknown = await asker.call(generation, "billy_no_such_tool", {"charge": "ch_001"}, role="read_only")
     assert (forbidden.status, forbidden.headers, forbidden.body) == (unknown.status, unknown.headers, unknown.body)
     assert forbidden.error["code"] == -32602
@@ -207,6 +210,21 @@ async def test_of_a_card_only_four_digits_are_shown(asker: Asker, generation: st
     assert "fingerprint" not in reply.body.decode()
 
 
+@pytest.mark.parametrize("operation", [each for each in AGENTS if not each.writes], ids=lambda operation: operation.name)
+async def test_every_answer_and_every_refusal_is_what_the_tool_promised(asker: Asker, generation: str, operation: Any) -> None:
+    schema = tool(operation)["outputSchema"]
+    ids = {kind: value["id"] for kind, value in OBJECTS}
+    needed = {"id": ids.get(operation.name.removeprefix("get_")), "q": "jane"}
+    required = schemas.arguments(operation.input).get("required", [])
+    answered = (await asker.call(generation, operation.tool, {name: needed[name] for name in required})).result
+    assert answered["isError"] is False, answered
+    Draft202012Validator(schema["anyOf"][0]).validate(answered["structuredContent"])
+    Draft202012Validator(schema).validate(answered["structuredContent"])
+    refused = (await asker.call(generation, operation.tool, {"undreamt_of": 1})).result
+    Draft202012Validator(schema["anyOf"][1]).validate(refused["structuredContent"])
+    Draft202012Validator(schema).validate(refused["structuredContent"])
+
+
 @pytest.mark.requirement("SC-48", "CL-050")
 async def test_every_call_of_a_tool_leaves_one_row_whatever_became_of_it(asker: Asker, generation: str) -> None:
     calls: list[tuple[str, dict[str, Any], str]] = [
@@ -217,8 +235,8 @@ async def test_every_call_of_a_tool_leaves_one_row_whatever_became_of_it(asker: 
         ("billy_nothing", {}, "owner"),
         ("billy_get_stats", {}, "read_only"),
     ]
-    for tool, arguments, role in calls:
-        await asker.call(generation, tool, arguments, role=role)
+    for name, arguments, role in calls:
+        await asker.call(generation, name, arguments, role=role)
     assert len(await asker.company.audit()) == len(calls)
 
 

@@ -102,6 +102,11 @@ def test_a_write_says_how_to_try_it_and_how_to_repeat_it(operation: Operation) -
 
 
 @each_tool
+def test_no_tool_needs_a_queue_message_which_mcp_could_not_send(operation: Operation) -> None:
+    assert operation.wakes is None, "the function of /mcp has no queue output: give it one before such an operation is offered to agents"
+
+
+@each_tool
 def test_the_two_ways_of_listing_tools_say_the_same(operation: Operation) -> None:
     listed, described = tool(operation), describe(operation)
     assert listed["name"] == described["name"]
