@@ -190,7 +190,6 @@ def _connect(path: Path, cache_mb: int, *, read_only: bool = False) -> sqlite3.C
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 KB: hot pages are written back once, not each second
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot slip past a trigger on DELETE
     return connection
 
 

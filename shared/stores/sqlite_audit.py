@@ -24,6 +24,9 @@ CREATE INDEX by_attempt ON audit (json_extract(entry, '$.attempt'), id) WHERE js
 
 CREATE TRIGGER no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
+CREATE TRIGGER no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
 CREATE TRIGGER no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
 
 
@@ -48,7 +51,9 @@ class SqliteAuditLog:
         id, text = row["id"], orjson.dumps(dict(row)).decode()
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute("INSERT OR IGNORE INTO audit VALUES (?, ?)", (id, text)).rowcount == 1
+            if connection.execute("SELECT 1 FROM audit WHERE id = ?", (id,)).fetchone():
+                return False
+            return connection.execute("INSERT INTO audit VALUES (?, ?)", (id, text)).rowcount == 1
 
         if not await self._file.write(work):
             raise Exists
@@ -59,10 +64,6 @@ class SqliteAuditLog:
             conditions.append("id < ?")
             values.append(after)
         filtered = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-        rows = self._file.read(
-            lambda connection: connection.execute(
-                f"SELECT entry FROM audit {filtered}ORDER BY id DESC LIMIT ?",
-                (*values, limit),
-            ).fetchall()
-        )
+        statement = f"SELECT entry FROM audit {filtered}ORDER BY id DESC LIMIT ?"  # noqa: S608
+        rows = self._file.read(lambda connection: connection.execute(statement, (*values, limit)).fetchall())
         return [orjson.loads(entry) for (entry,) in rows]

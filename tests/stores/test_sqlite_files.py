@@ -1,0 +1,194 @@
+"""What the SQLite files do besides their contracts: commits, crashes, versions, and a clean end."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.stores.protocols import Applied, Query, Write
+from shared.stores.sqlite import Database, NewerStore
+from shared.stores.sqlite_audit import SqliteAuditLog
+from shared.stores.sqlite_mirror import SqliteMirror
+from shared.stores.sqlite_records import SqliteRecords
+
+STORES: dict[str, Callable[[Path], Any]] = {"mirror": SqliteMirror.open, "records": SqliteRecords.open, "audit": SqliteAuditLog.open}
+TABLE = ("CREATE TABLE t (n INTEGER PRIMARY KEY)",)
+
+
+def put(n: int) -> Callable[[sqlite3.Connection], int]:
+    return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (n,)).rowcount
+
+
+def numbers(connection: sqlite3.Connection) -> list[int]:
+    return [n for (n,) in connection.execute("SELECT n FROM t ORDER BY n")]
+
+
+def write(n: int) -> Write:
+    return Write("charge", f"ch_{n}", 1_700_000_000 + n, 1_700_000_000, b"{}", "succeeded", "cus_1", "usd", 1, 0, "word")
+
+
+@pytest.mark.parametrize("name", STORES)
+async def test_a_store_made_by_a_newer_version_is_refused_in_clear_words(tmp_path: Path, name: str) -> None:
+    await STORES[name](tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    with pytest.raises(NewerStore, match=rf"{name}\.sqlite has schema 99.*up to 1"):
+        STORES[name](tmp_path)
+
+
+async def test_an_older_file_is_brought_to_the_newest_schema_and_keeps_its_rows(tmp_path: Path) -> None:
+    old = Database(tmp_path / "x.sqlite", TABLE)
+    await old.write(put(1))
+    await old.close()
+    new = Database(tmp_path / "x.sqlite", (*TABLE, "ALTER TABLE t ADD COLUMN more TEXT;\n\nINSERT INTO t VALUES (2, 'x')"))
+    assert new.read(numbers) == [1, 2]
+    await new.close()
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    await Database(tmp_path / "x.sqlite", TABLE).close()
+    with pytest.raises(sqlite3.OperationalError):
+        Database(tmp_path / "x.sqlite", (*TABLE, "CREATE TABLE u (n);\n\nnonsense"))
+    with closing(sqlite3.connect(tmp_path / "x.sqlite")) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+        assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'u'").fetchone() == (0,)
+
+
+async def test_writes_submitted_together_share_commits(tmp_path: Path) -> None:
+    commits: list[int] = []
+    store = Database(tmp_path / "x.sqlite", TABLE, settle=lambda _: commits.append(1))
+    await asyncio.gather(*(store.write(put(n)) for n in range(200)))
+    assert store.read(numbers) == list(range(200))
+    assert len(commits) < 100
+    await store.close()
+
+
+async def test_one_failing_write_of_a_group_fails_alone(tmp_path: Path) -> None:
+    store = Database(tmp_path / "x.sqlite", TABLE)
+    results = await asyncio.gather(*(store.write(put(n // 2)) for n in range(20)), return_exceptions=True)
+    assert [isinstance(each, sqlite3.IntegrityError) for each in results] == [False, True] * 10
+    assert store.read(numbers) == list(range(10))
+    await store.close()
+
+
+async def test_a_caller_that_gave_up_leaves_the_others_waiting_in_peace(tmp_path: Path) -> None:
+    store = Database(tmp_path / "x.sqlite", TABLE)
+    tasks = [asyncio.create_task(store.write(put(n))) for n in range(10)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [n for n, each in enumerate(results) if each == 1] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    await store.close()
+
+
+async def test_a_write_is_visible_to_reads_as_soon_as_it_has_returned(tmp_path: Path) -> None:
+    store = Database(tmp_path / "x.sqlite", TABLE)
+    for n in range(50):
+        await store.write(put(n))
+        assert store.read(numbers)[-1] == n and (await store.read_aside(numbers))[-1] == n
+    await store.close()
+
+
+async def test_reads_cannot_write(tmp_path: Path) -> None:
+    store = Database(tmp_path / "x.sqlite", TABLE)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store.read(put(1))
+    await store.close()
+
+
+async def test_closing_commits_what_was_submitted_and_leaves_one_file(tmp_path: Path) -> None:
+    store = Database(tmp_path / "x.sqlite", TABLE)
+    tasks = [asyncio.create_task(store.write(put(n))) for n in range(50)]
+    await asyncio.sleep(0)
+    await store.close()
+    await store.close()
+    assert await asyncio.gather(*tasks) == [1] * 50
+    assert sorted(os.listdir(tmp_path)) == ["x.sqlite"]
+    with pytest.raises(RuntimeError, match="closed"):
+        await store.write(put(99))
+    with closing(sqlite3.connect(tmp_path / "x.sqlite")) as raw:
+        assert len(numbers(raw)) == 50
+
+
+async def test_two_processes_may_write_to_the_same_folder(tmp_path: Path) -> None:
+    one, two = SqliteMirror.open(tmp_path), SqliteMirror.open(tmp_path)
+    await asyncio.gather(*(mirror.apply([write(n)]) for n in range(100) for mirror in (one, two)))
+    assert (await one.list(Query("charge"))).total == (await two.list(Query("charge"))).total == 100
+    assert len(await two.search("word", ["charge"], 200)) == 100
+    await one.close()
+    assert (await two.apply([write(100)])) == [Applied.APPLIED]
+    await two.close()
+
+
+async def test_two_objects_whose_places_collide_are_both_kept_in_their_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.stores.sqlite_upsert.crc32", lambda _: 2**32 - 1)
+    mirror = SqliteMirror.open(tmp_path)
+    same = [Write("charge", f"ch_{n}", 1_700_000_000, 5, b"%d" % n, words=f"w{n}") for n in range(4)]
+    before = Write("charge", "ch_before", 1_699_999_999, 5, b"before")
+    assert await mirror.apply([*same, before, *same]) == [Applied.APPLIED] * 5 + [Applied.DUPLICATE] * 4
+    assert (await mirror.list(Query("charge"))).bodies[-1] == b"before"
+    assert (await mirror.list(Query("charge", created_from=1_700_000_000))).total == 4
+    assert [each.id for each in await mirror.search("w3", ["charge"], 9)] == ["ch_3"]
+    await mirror.close()
+
+
+@pytest.mark.requirement("AB-163")
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit SET entry = '{}'", "DELETE FROM audit", "REPLACE INTO audit VALUES ('aud_1', '{}')", "UPDATE audit SET id = 'x'"],
+)
+async def test_the_file_itself_refuses_to_change_an_audit_row(tmp_path: Path, statement: str) -> None:
+    audit = SqliteAuditLog.open(tmp_path)
+    row = {"id": "aud_1", "at": "now", "operation": "get_charge", "actor": "key_a"}
+    await audit.append(row)
+    with closing(sqlite3.connect(tmp_path / "audit.sqlite")) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        raw.execute(statement)
+    assert await audit.list(limit=9) == [row]
+    await audit.close()
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from shared.stores.protocols import Write
+from shared.stores.sqlite_mirror import SqliteMirror
+
+async def one(mirror, worker):
+    for n in range(10_000):
+        id = f"ch_{worker}_{n}"
+        await mirror.apply([Write("charge", id, 1_700_000_000 + n, 1, b"{}", "succeeded", words="word")])
+        print(id, flush=True)
+
+async def main():
+    mirror = SqliteMirror.open(Path(sys.argv[1]))
+    await asyncio.gather(*(one(mirror, worker) for worker in range(8)))
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_answered_survives_a_kill_and_the_roll_up_and_the_index_agree_with_it(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    answered = [process.stdout.readline().strip() for _ in range(400)]
+    process.kill()
+    answered += process.stdout.read().split("\n")[:-1]
+    process.stdout.close()
+    process.wait()
+
+    async def look() -> None:
+        mirror = SqliteMirror.open(tmp_path)
+        for id in answered:
+            assert await mirror.get("charge", id) is not None
+        listed = await mirror.list(Query("charge", limit=100_000))
+        assert len(listed.bodies) == listed.total == len(await mirror.search("word", ["charge"], 100_000)) >= len(answered)
+        await mirror.close()
+
+    asyncio.run(look())
