@@ -1,7 +1,5 @@
 """The road: parse, permit, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
 
-import logging
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +12,6 @@ from shared.errors import BillyError
 from shared.operations import trail, writing
 from shared.operations.operation import Call, Input, Operation
 from shared.policy.decide import Asked, Deny, decide
-
-log = logging.getLogger("billy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +32,25 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
     except BillyError:
         raise
     except Exception as crash:
-        reference = context.seam.id("ref")
-        log.error("crash %s in %s: %s at %s", reference, operation.name, type(crash).__name__, _where(crash))
-        await _record_failure(operation, arguments, actor, context, "internal", reference)
-        raise BillyError(
-            "internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference
-        ) from None
+        error = writing.crashed(context, operation.name, crash)
+        await trail.append(
+            context,
+            operation=operation.name,
+            origin=actor.origin,
+            actor=actor,
+            decision="refused" if operation.writes else "allowed",
+            code=error.code,
+            arguments=dict(arguments),
+            reference=error.reference,
+        )
+        raise error from None
 
 
 async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Outcome:
     try:
         permitted = decide(Asked(actor.role, operation.permission))
         if isinstance(permitted, Deny):
-            raise denied(permitted)
+            raise writing.denied(permitted)
         input = parse(operation, arguments, strings)
     except BillyError as error:
         await trail.append(
@@ -95,28 +97,3 @@ def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = Fa
             next="Mend the fields named here and call again.",
             fields=fields,
         ) from None
-
-
-def denied(decision: Deny) -> BillyError:
-    """The error of a decision that says no."""
-    return BillyError("not_allowed", decision.reason, next=decision.next, who_can=decision.who_can)
-
-
-async def _record_failure(
-    operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, code: str, reference: str
-) -> None:
-    await trail.append(
-        context,
-        operation=operation.name,
-        origin=actor.origin,
-        actor=actor,
-        decision="outcome" if operation.writes else "allowed",
-        code=code,
-        arguments=dict(arguments),
-        reference=reference,
-    )
-
-
-def _where(crash: BaseException) -> str:
-    frames = traceback.extract_tb(crash.__traceback__)[-4:]
-    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))

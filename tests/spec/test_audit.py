@@ -5,6 +5,8 @@ import logging
 
 import pytest
 
+from shared.operations.catalogue import BY_NAME
+from shared.operations.settling import settle_attempts
 from tests.spec.conftest import Billy
 
 pytestmark = pytest.mark.slow
@@ -92,3 +94,31 @@ async def test_no_secret_is_in_any_file_that_the_stores_wrote(billy: Billy) -> N
     written = b"".join(path.read_bytes() for path in billy.context.settings.home.rglob("*") if path.is_file())
     for secret in (billy.context.settings.stripe_api_key, made.body["result"]["key"], *billy.keys.values()):
         assert secret.encode() not in written
+
+
+@pytest.mark.requirement("SC-48")
+async def test_a_repeat_whose_act_fails_again_leaves_one_row_of_being_asked_and_one_outcome_each_time(billy: Billy) -> None:
+    charge = billy.stripe.charge(1000)
+    for _ in range(2):
+        billy.stripe.fault(match="POST /v1/refunds", kind="status", status=429, times=1)
+        assert (await billy.rest("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")).error == "rate_limited"
+    rows = [(row["decision"], row.get("code")) for row in reversed(await billy.audit(operation="create_refund"))]
+    assert rows == [("allowed", None), ("outcome", "rate_limited")] * 2
+
+
+@pytest.mark.requirement("SC-12")
+async def test_a_crash_while_acting_leaves_an_attempt_that_is_settled_from_stripe(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> None:
+    charge = billy.stripe.charge(1000)
+    apply = type(billy.context.mirror).apply
+
+    async def crash(self: object, writes: object) -> None:
+        raise RuntimeError("the mirror is gone")
+
+    monkeypatch.setattr(type(billy.context.mirror), "apply", crash)
+    answered = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
+    monkeypatch.setattr(type(billy.context.mirror), "apply", apply)
+    assert (answered.error, len(billy.stripe.refunds(charge["id"]))) == ("internal", 1)
+    billy.clock.offset = 200
+    assert (await settle_attempts(billy.context, BY_NAME))["succeeded"] == 1
+    rows = [(row["decision"], row.get("code"), row.get("state")) for row in reversed(await billy.audit(attempt=answered.body["attempt"]))]
+    assert rows == [("allowed", None, None), ("outcome", "internal", "started"), ("outcome", None, "succeeded")]
