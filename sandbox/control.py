@@ -81,12 +81,14 @@ def _clock(sandbox: "Sandbox", wanted: dict[str, Any]) -> Any:
     return {"now": sandbox.clock.now()}
 
 
-def fill_company(sandbox: "Sandbox", *, seed: int, scale: float) -> Any:
-    """`sandbox.company.fill(world, seed=…, scale=…)` in one transaction; what it answers is how many of each kind it made."""
+def fill_company(sandbox: "Sandbox", *, seed: int, scale: float, counts: dict[str, int] | None = None) -> Any:
+    """`sandbox.company.fill(world, …)` in one transaction; what it answers is how many of each kind it made. `counts` names
+    customers, charges, subscriptions and invoices in place of what the scale gives."""
     db = sandbox.store.db
     db.execute("BEGIN IMMEDIATE")
     try:
-        made = import_module("sandbox.company").fill(sandbox.world(False), seed=seed, scale=scale)
+        company = import_module("sandbox.company")
+        made = company.fill(sandbox.world(False), seed=seed, scale=scale, counts=company.Counts(**counts) if counts else None)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -97,7 +99,8 @@ def fill_company(sandbox: "Sandbox", *, seed: int, scale: float) -> Any:
 def _company(sandbox: "Sandbox", wanted: dict[str, Any]) -> Any:
     if not find_spec("sandbox.company"):
         raise ValueError("there is no company to fill in")
-    return {"made": fill_company(sandbox, seed=int(wanted.get("seed", 1)), scale=float(wanted.get("scale", 1)))}
+    seed, scale = int(wanted.get("seed", 1)), float(wanted.get("scale", 1))
+    return {"made": fill_company(sandbox, seed=seed, scale=scale, counts=wanted.get("counts"))}
 
 
 def _health(sandbox: "Sandbox", _: dict[str, Any]) -> Any:

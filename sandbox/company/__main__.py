@@ -29,7 +29,7 @@ def main() -> None:
     sandbox = Sandbox(chosen.home, seed=chosen.seed)
     db = sandbox.store.db
     began = time.monotonic()
-    for setting in ("synchronous = OFF", "journal_mode = OFF", "cache_size = -400000"):
+    for setting in ("synchronous = OFF", "journal_mode = MEMORY", "cache_size = -400000"):
         db.execute(f"PRAGMA {setting}")
     indexes = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'objects' AND sql IS NOT NULL").fetchall()
     for name, sql in indexes:

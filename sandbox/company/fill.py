@@ -153,7 +153,10 @@ class Company:
 
 def fill(world: World, *, seed: int, scale: float = 1, counts: Counts | None = None, lean: bool = False) -> dict[str, int]:
     """Write the company of this seed into the store, in the transaction that is open. `counts` overrides `scale`; `lean` leaves out
-    what reaches the balance and the intents of single orders, for measurements. Answers how many objects of each kind there are."""
+    what reaches the balance and the intents of single orders, for measurements. Answers how many objects of each kind there are;
+    raises ValueError when there is a company already."""
+    if world.get("coupon", shop.LOYAL) is not None:
+        raise ValueError("there is a company already; a store holds one")
     company = Company(world, seed, counts or Counts.scaled(scale), lean=lean)
     company.make()
     return dict(sorted(company.ledger.made.items()))

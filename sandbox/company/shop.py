@@ -11,6 +11,7 @@ DAY = 86_400
 # Name and monthly price in units of a dollar.
 PLANS = (("Basic", 9), ("Pro", 29), ("Team", 99), ("Enterprise", 499))
 RETIRED = ("Legacy 2019", 19)
+LOYAL = "LOYAL20"
 # How much of a currency's minor unit a dollar is worth here, kept to what the currency can express.
 RATES = {"usd": 100, "eur": 90, "gbp": 80, "cad": 130, "jpy": 150, "kwd": 300}
 
@@ -60,7 +61,7 @@ def opened(world: Past, start: int) -> Shop:
 
 
 def _codes(world: Past, shop: Shop, start: int) -> None:
-    shop.coupon = coupons.create(call(world, {"id": "LOYAL20", "name": "Loyal customers", "percent_off": 20.0, "duration": "forever"}))
+    shop.coupon = coupons.create(call(world, {"id": LOYAL, "name": "Loyal customers", "percent_off": 20.0, "duration": "forever"}))
     welcome = coupons.create(call(world, {"id": "WELCOME10", "name": "Welcome", "percent_off": 10.0, "duration": "once"}))
     coupons.create(call(world, {"id": "FIVEOFF", "amount_off": 500, "currency": "usd", "duration": "repeating", "duration_in_months": 3}))
     spent = coupons.create(call(world, {"id": "LAUNCH", "percent_off": 50.0, "duration": "once", "max_redemptions": 5}))

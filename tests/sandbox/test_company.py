@@ -1,9 +1,12 @@
 """The believable company: whole, consistent, the same again, and hostile where a real one could be."""
 
+import subprocess
+import sys
 import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -16,6 +19,7 @@ from sandbox.company import Counts, fill
 from sandbox.ids import Ids
 from sandbox.store import Store
 from sandbox.world import World
+from tests.peers.sandbox import ROOT, client_of, running_sandbox
 
 NOW = 1_795_000_000
 DAY = 86_400
@@ -29,15 +33,17 @@ class Stopped(Clock):
 def made(home: Path, *, seed: int = 1, **size) -> tuple[dict[str, int], dict[str, list[dict]]]:
     """Fill a store and read it back: counts, and objects by kind."""
     resources.load()
-    store = Store(home)
-    world = World(store, livemode=False, account="acct_company", clock=Stopped(), ids=Ids(9))
-    store.db.execute("BEGIN")
-    counts = fill(world, seed=seed, **size)
-    store.db.execute("COMMIT")
     objects = defaultdict(list)
-    for kind, body, created in store.db.execute("SELECT kind, body, created FROM objects ORDER BY seq"):
-        objects[kind].append({**orjson.loads(body), "_created": created})
-    store.close()
+    store = Store(home)
+    try:
+        world = World(store, livemode=False, account="acct_company", clock=Stopped(), ids=Ids(9))
+        store.db.execute("BEGIN")
+        counts = fill(world, seed=seed, **size)
+        store.db.execute("COMMIT")
+        for kind, body, created in store.db.execute("SELECT kind, body, created FROM objects ORDER BY seq"):
+            objects[kind].append({**orjson.loads(body), "_created": created})
+    finally:
+        store.close()
     return counts, objects
 
 
@@ -235,6 +241,26 @@ def test_some_texts_try_to_instruct_whoever_reads_them(company):
 def _texts(one: dict) -> list[str]:
     values = [one.get("name"), one.get("description"), *one["metadata"].values()]
     return [value for value in values if value]
+
+
+def test_a_store_holds_one_company(tmp_path):
+    made(tmp_path, scale=0.02)
+    with pytest.raises(ValueError, match="already"):
+        made(tmp_path, scale=0.02)
+
+
+@pytest.mark.slow
+def test_a_home_filled_from_the_command_line_is_served(tmp_path):
+    sizes = {"customers": 30, "charges": 300, "subscriptions": 30, "invoices": 90}
+    flags = [part for name, number in sizes.items() for part in (f"--{name}", str(number))]
+    command = [sys.executable, "-m", "sandbox.company", "--home", str(tmp_path), "--lean", *flags]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert orjson.loads(printed)["made"]["charge"] == 300
+    with running_sandbox(tmp_path) as running:
+        listed = client_of(running).v1.charges.list({"limit": 100})
+        assert len({charge.id for charge in listed.auto_paging_iter()}) == 300
+        wire = httpx.post(f"{running.url}/_sandbox/company", json={"seed": 2}, trust_env=False)
+        assert wire.status_code == 400 and "already" in wire.json()["error"]
 
 
 def test_history_is_written_fast(tmp_path):
