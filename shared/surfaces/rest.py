@@ -1,5 +1,6 @@
 """REST: an HTTP request becomes one call of the road, and its outcome a response."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from shared.operations.trail import refused
 from shared.operations.untrusted import clean
 from shared.surfaces.authenticate import authenticate
 
+PORT = re.compile(r"^([0-9.]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$")
 LARGEST_BODY = 256 * 1024
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -37,9 +39,9 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
 
 
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:
-    """From where the request came: the nearest proxy's word for the address, and the client's name for itself, cleaned."""
+    """From where the request came: the nearest proxy's word for the address (Azure's adds a port), and the client's name for itself."""
     headers = headers_of(request)
-    forwarded = headers.get("x-forwarded-for", "").split(",")[-1].strip()
+    forwarded = PORT.sub(r"\1", headers.get("x-forwarded-for", "").split(",")[-1].strip())
     return Origin(surface, clean(forwarded, 64) or None, clean(headers.get("user-agent", ""), 120) or None)
 
 

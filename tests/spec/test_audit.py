@@ -122,3 +122,18 @@ async def test_a_crash_while_acting_leaves_an_attempt_that_is_settled_from_strip
     assert (await settle_attempts(billy.context, BY_NAME))["succeeded"] == 1
     rows = [(row["decision"], row.get("code"), row.get("state")) for row in reversed(await billy.audit(attempt=answered.body["attempt"]))]
     assert rows == [("allowed", None, None), ("outcome", "internal", "started"), ("outcome", None, "succeeded")]
+
+
+@pytest.mark.requirement("AB-162")
+@pytest.mark.parametrize(
+    "forwarded, address",
+    [
+        ("203.0.113.9:51234", "203.0.113.9"),
+        ("10.0.0.1, 203.0.113.9", "203.0.113.9"),
+        ("[2001:db8::1]:443", "[2001:db8::1]"),
+        ("2001:db8::1", "2001:db8::1"),
+    ],
+)
+async def test_the_address_of_a_caller_is_kept_without_its_port(billy: Billy, forwarded: str, address: str) -> None:
+    await billy.rest("owner", "get_stats", headers={"x-forwarded-for": forwarded})
+    assert (await billy.audit())[0]["address"] == address
