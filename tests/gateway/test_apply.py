@@ -1,0 +1,156 @@
+"""Events in any order, any number of times: the mirror ends with what Stripe holds."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.context import Context
+from shared.errors import BillyError
+from shared.gateway.apply import Outcome, apply_event
+from tests.gateway.conftest import Double, event_of
+
+
+async def held(context: Context, kind: str, id: str) -> dict[str, Any] | None:
+    stored = await context.mirror.get(kind, id)
+    return orjson.loads(stored.body) if stored else None
+
+
+@pytest.mark.requirement("AB-043", "AB-044")
+@pytest.mark.parametrize("card, status", [("pm_card_visa", "succeeded"), ("pm_card_chargeDeclined", "failed")])
+async def test_a_charge_appears_from_its_event(context: Context, double: Double, card: str, status: str) -> None:
+    if status == "succeeded":
+        charge = double.charge(payment_method=card)
+    else:
+        charge = double.charge() | {"id": "ch_failedone", "status": "failed", "paid": False, "failure_code": "card_declined"}
+    outcome = await apply_event(context, event_of(charge, f"charge.{status}", charge["created"]))
+    assert outcome is Outcome.APPLIED
+    stored = await held(context, "charge", charge["id"])
+    assert stored == charge and stored["status"] == status
+
+
+@pytest.mark.requirement("SC-53")
+async def test_an_event_that_comes_twice_has_one_effect_and_one_record(context: Context, double: Double) -> None:
+    event = event_of(charge := double.charge(), "charge.succeeded", charge["created"])
+    first, second = await apply_event(context, event), await apply_event(context, event)
+    assert (first, second) == (Outcome.APPLIED, Outcome.SUPERSEDED)
+    record = await context.records.get("events", event["id"])
+    assert record is not None
+    assert (record.document["type"], record.document["object"], record.document["outcome"]) == ("charge.succeeded", charge["id"], "applied")
+
+
+@pytest.mark.requirement("SC-53")
+async def test_an_older_event_that_comes_late_changes_nothing(context: Context, double: Double) -> None:
+    customer = double.customer(name="New")
+    await apply_event(context, event_of(customer, "customer.updated", 2_000))
+    assert await apply_event(context, event_of(customer | {"name": "Old"}, "customer.updated", 1_000)) is Outcome.SUPERSEDED
+    assert (await held(context, "customer", customer["id"]) or {})["name"] == "New"
+
+
+@pytest.mark.requirement("SC-53")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_events_of_one_second_end_in_stripes_state_in_every_order(context: Context, double: Double, order: tuple[int, ...]) -> None:
+    charge = double.charge(3000)
+    states = [charge]
+    for amount in (500, 700):
+        double.call("POST", "/v1/refunds", {"charge": charge["id"], "amount": amount})
+        states.append(double.call("GET", f"/v1/charges/{charge['id']}"))
+    events = [event_of(state, "charge.updated", charge["created"]) for state in states]
+    for place in order:
+        await apply_event(context, events[place])
+    assert await held(context, "charge", charge["id"]) == states[-1]
+
+
+async def test_events_of_one_second_that_come_at_once_end_in_stripes_state(context: Context, double: Double) -> None:
+    customer = double.customer(name="0")
+    events = []
+    for number in range(12):
+        value = double.call("POST", f"/v1/customers/{customer['id']}", {"name": str(number)})
+        events.append(event_of(value, "customer.updated", customer["created"]))
+    await asyncio.gather(*(apply_event(context, event) for event in events))
+    assert (await held(context, "customer", customer["id"]) or {})["name"] == "11"
+
+
+@pytest.mark.requirement("SC-53")
+@pytest.mark.parametrize("stamps", [(2_000, 1_000), (1_000, 1_000), (1_000, 2_000)])
+async def test_a_deleted_customer_is_not_woken_by_an_event_that_comes_late(
+    context: Context, double: Double, stamps: tuple[int, int]
+) -> None:
+    customer = double.customer(name="Ann")
+    double.call("DELETE", f"/v1/customers/{customer['id']}")
+    deletion, update = (
+        event_of(customer, "customer.deleted", stamps[0]),
+        event_of(customer | {"name": "Late"}, "customer.updated", stamps[1]),
+    )
+    await apply_event(context, deletion)
+    await apply_event(context, update)
+    stored = await context.mirror.get("customer", customer["id"])
+    assert stored is not None and stored.deleted and b"Ann" not in stored.body and b"Late" not in stored.body
+
+
+async def test_a_tie_with_an_object_that_is_gone_leaves_a_tombstone(context: Context, double: Double) -> None:
+    customer = double.customer(name="Ann")
+    double.call("DELETE", f"/v1/customers/{customer['id']}")
+    await apply_event(context, event_of(customer, "customer.created", 1_000))
+    assert await apply_event(context, event_of(customer | {"name": "B"}, "customer.updated", 1_000)) is Outcome.REFETCHED
+    stored = await context.mirror.get("customer", customer["id"])
+    assert stored is not None and stored.deleted
+
+
+@pytest.mark.requirement("SC-53")
+@pytest.mark.parametrize("facts", [{"livemode": True}, {"account": "acct_other"}, {"context": "org_1/acct_2"}])
+async def test_an_event_of_another_mode_or_account_is_recorded_and_has_no_effect(
+    context: Context, double: Double, facts: dict[str, Any]
+) -> None:
+    charge = double.charge()
+    event = event_of(charge, "charge.succeeded", charge["created"], **facts)
+    assert await apply_event(context, event) is Outcome.FOREIGN
+    assert await context.mirror.get("charge", charge["id"]) is None
+    record = await context.records.get("events", event["id"])
+    assert record is not None and record.document["outcome"] == "foreign"
+
+
+async def test_a_live_key_takes_live_events_and_no_test_events(double: Double, open_context: Callable[..., Any]) -> None:
+    live = await open_context(double, stripe_api_key="rk_live_gateway000000")
+    charge = double.charge()
+    assert await apply_event(live, event_of(charge, "charge.succeeded", 1)) is Outcome.FOREIGN
+    assert await apply_event(live, event_of(charge, "charge.succeeded", 2, livemode=True)) is Outcome.APPLIED
+
+
+@pytest.mark.requirement("AB-051", "SC-53")
+async def test_an_unknown_type_is_recorded_and_ignored(context: Context) -> None:
+    event = event_of({"id": "xx_1", "object": "novelty"}, "novelty.happened", 5)
+    assert await apply_event(context, event) is Outcome.IGNORED
+    record = await context.records.get("events", event["id"])
+    assert record is not None and (record.document["type"], record.document["outcome"]) == ("novelty.happened", "ignored")
+
+
+async def test_an_event_in_the_shape_of_another_api_version_makes_us_read_the_object(context: Context, double: Double) -> None:
+    charge = double.charge()
+    old = {"id": charge["id"], "object": "charge", "amount": 1, "created": charge["created"], "invoice": "in_old"}
+    outcome = await apply_event(context, event_of(old, "charge.updated", charge["created"] + 50, api_version="2020-08-27"))
+    assert outcome is Outcome.REFETCHED
+    assert await held(context, "charge", charge["id"]) == charge
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"object": "v2.core.event", "id": "evt_1", "type": "v1.charge.refunded"}, {"object": "event", "id": "../x", "type": "a"}]
+)
+async def test_what_is_no_snapshot_event_is_refused(context: Context, event: dict[str, Any]) -> None:
+    with pytest.raises(BillyError):
+        await apply_event(context, event)
+
+
+async def test_a_tie_that_cannot_be_settled_now_is_raised_so_that_it_comes_again(context: Context, double: Double) -> None:
+    customer = double.customer(name="now")
+    await apply_event(context, event_of(customer | {"name": "a"}, "customer.created", 1_000))
+    double.fault(match="GET /v1/customers/*", kind="status", status=400, times=1)
+    tie = event_of(customer | {"name": "b"}, "customer.updated", 1_000)
+    with pytest.raises(BillyError):
+        await apply_event(context, tie)
+    assert await context.records.get("events", tie["id"]) is None
+    assert await apply_event(context, tie) is Outcome.REFETCHED
+    assert (await held(context, "customer", customer["id"]) or {})["name"] == "now"
