@@ -56,7 +56,7 @@ class Company:
         self._found: Prototypes = collect(before)
         self._shop = shop.opened(before, self._now - HISTORY)
         self._past = before
-        self.ledger = Ledger(world, self._rng, events_since=self._now - EVENTS)
+        self.ledger = Ledger(world, self._rng, events_since=self._now - EVENTS, running=not lean)
         self._till = Till(self.ledger, self._found, self._rng, now=self._now, lean=lean)
         invoicing = Invoicing(self.ledger, self._found, self._till, now=self._now)
         self._bills = Bills(self.ledger, self._found, invoicing, self._till, now=self._now)
@@ -153,7 +153,7 @@ class Company:
 
 def fill(world: World, *, seed: int, scale: float = 1, counts: Counts | None = None, lean: bool = False) -> dict[str, int]:
     """Write the company of this seed into the store, in the transaction that is open. `counts` overrides `scale`; `lean` leaves out
-    what reaches the balance and the intents of single orders, for measurements. Answers how many objects of each kind there are;
+    what reaches the balance, the intents of single orders and the renewals to come, for measurements. Answers how many objects of each kind there are;
     raises ValueError when there is a company already."""
     if world.get("coupon", shop.LOYAL) is not None:
         raise ValueError("there is a company already; a store holds one")

@@ -23,12 +23,13 @@ _PAIRS = [one + other for one in ALPHABET for other in ALPHABET]
 class Ledger:
     """Collects objects, counts them, and announces those that are younger than Stripe's 30 days of events."""
 
-    def __init__(self, world: World, rng: Random, *, events_since: int) -> None:
+    def __init__(self, world: World, rng: Random, *, events_since: int, running: bool = True) -> None:
         self._db = world.store.db
         self._livemode = world.livemode
         self._rng = rng
         self._rows: list[tuple] = []
         self._events_since = events_since
+        self._running = running
         self.made: Counter[str] = Counter()
 
     def id(self, prefix: str) -> str:
@@ -61,6 +62,11 @@ class Ledger:
                 "type": type,
             }
         )
+
+    def timer(self, name: str, id: str, at: int) -> None:
+        """What the sandbox's clock will do by itself when it gets there."""
+        if self._running:
+            self._db.execute("INSERT INTO timers (at, name, id, livemode) VALUES (?, ?, ?, ?)", (at, name, id, self._livemode))
 
     def flush(self) -> None:
         self._db.executemany(_INSERT, self._rows)

@@ -91,8 +91,9 @@ class Subscribing:
         made = self._periods(payer, subscription, item, quota, months, discount)
         self._ledger.put(item)
         self._ledger.put(subscription)
-        if start >= now - 30 * DAY:
-            self._ledger.event("customer.subscription.created", subscription, start)
+        self._ledger.event("customer.subscription.created", subscription, start)
+        if status in ("active", "trialing", "past_due", "unpaid"):
+            self._ledger.timer("period_ends", id, end)
         return made
 
     def _period(self, status: str, since: int, months: int) -> tuple[int, int, int | None]:

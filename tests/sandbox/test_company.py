@@ -243,6 +243,22 @@ def _texts(one: dict) -> list[str]:
     return [value for value in values if value]
 
 
+def test_life_goes_on_when_the_clock_moves(tmp_path):
+    with running_sandbox(tmp_path, seed=4, scale=0.2) as running:
+        client = client_of(running)
+        before = {one.id: one.status for one in client.v1.subscriptions.list({"status": "all", "limit": 100}).auto_paging_iter()}
+        httpx.post(f"{running.url}/_sandbox/clock", json={"advance": 32 * DAY}, trust_env=False, timeout=60).raise_for_status()
+        httpx.post(f"{running.url}/_sandbox/clock", json={"advance": 7200}, trust_env=False, timeout=60).raise_for_status()
+        after = {one.id: one for one in client.v1.subscriptions.list({"status": "all", "limit": 100}).auto_paging_iter()}
+        renewed = [one for one in after.values() if one.status == "active" and before[one.id] == "active"]
+        assert renewed
+        now = httpx.get(f"{running.url}/_sandbox/health", trust_env=False).json()["now"]
+        assert all(one["items"].data[0].current_period_end > now for one in renewed)
+        assert not [one.id for one in after.values() if one.cancel_at and one.cancel_at <= now and one.status != "canceled"]
+        fresh = client.v1.invoices.list({"created": {"gt": now - 3 * DAY}, "limit": 100}).data
+        assert {"subscription_cycle"} <= {one.billing_reason for one in fresh} and "paid" in {one.status for one in fresh}
+
+
 def test_a_store_holds_one_company(tmp_path):
     made(tmp_path, scale=0.02)
     with pytest.raises(ValueError, match="already"):
