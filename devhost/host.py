@@ -18,7 +18,7 @@ from devhost.listener import QueueListener
 from devhost.outputs import Outputs
 from devhost.queues.protocol import Queues
 from devhost.routes import Router, parse_template
-from devhost.settings import StartRefused, read_host_options
+from devhost.settings import StartRefused, is_disabled, read_host_options
 from devhost.timers import Timer
 from devhost.worker import load_app, stop_workers
 
@@ -50,7 +50,7 @@ class Host:
         self._lock_home()
         options = read_host_options(self._app_dir)
         began = time.monotonic()
-        functions = await load_app(self._app_dir)
+        functions = [function for function in await load_app(self._app_dir) if not is_disabled(function.name)]
         keys = host_keys(self._home)
         router = route_table(functions, options.route_prefix)
         self._queues = await self._open_queues(functions)

@@ -99,6 +99,11 @@ def apply_local_settings(app_dir: Path) -> None:
         os.environ.setdefault(name, str(setting))
 
 
+def is_disabled(function: str) -> bool:
+    """Whether an app setting turns the function off: `AzureWebJobs.NAME.Disabled`, or with `__` where a dot cannot be."""
+    return any(os.environ.get(f"AzureWebJobs{dot}{function}{dot}Disabled", "").strip().lower() in ("true", "1") for dot in (".", "__"))
+
+
 def expand(text: str, where: str) -> str:
     """Replaces `%NAME%` by the setting of that name; StartRefused, naming `where`, when there is none."""
 

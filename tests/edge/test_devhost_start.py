@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devhost.index import index_app_in_subprocess
-from tests.edge.devhost_process import SAMPLE_APP, refusal
+from tests.edge.devhost_process import SAMPLE_APP, refusal, running_host, wait_until
 
 pytestmark = pytest.mark.slow  # starts processes
 
@@ -139,3 +139,14 @@ def test_starting_imports_no_azure_sdk_and_no_client_that_is_not_used() -> None:
         " or name.startswith(('azure.storage', 'azure.core', 'azure.identity'))])"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_function_that_a_setting_disables_is_not_served(tmp_path: Path) -> None:
+    off = {"AzureWebJobs.work.Disabled": "true", "AzureWebJobs__get_item__Disabled": "1", "AzureWebJobs.number.Disabled": "false"}
+    with running_host(tmp_path / "home", **off) as host:
+        assert host.client.get("/api/items/a").status_code == 404
+        assert host.client.get("/api/numbers/7").text == "number 7"
+        assert host.client.post("/api/work", content="kept").status_code == 202
+        assert host.lengths()["work"] == 1
+    with running_host(tmp_path / "home") as host:
+        wait_until(lambda: "work kept 1" in host.journal, "the message is taken once the function is on again")
