@@ -1,0 +1,134 @@
+"""Synchronisation, as people start it and follow it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from functions import sync
+from shared import wiring
+from shared.gateway.kinds import KINDS
+from tests.edge.devhost_process import ROOT, running_host, wait_until
+from tests.peers.sandbox import running_sandbox
+from tests.spec.conftest import STRIPE_KEY, Billy
+from tests.spec.test_webhooks import _prepare
+
+
+class Out:
+    """A queue output."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def set(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def function(builder: Any) -> Any:
+    return builder._function.get_user_function()
+
+
+@pytest.fixture
+def synced(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> Billy:
+    async def context() -> Any:
+        return billy.context
+
+    monkeypatch.setattr(wiring, "context", context)
+    return billy
+
+
+@pytest.mark.requirement("AB-040")
+async def test_a_start_begins_one_run_and_a_second_start_answers_with_it(billy: Billy) -> None:
+    first, second = await billy.rest("owner", "start_sync"), await billy.rest("owner", "start_sync")
+    assert first.body["status"] == "succeeded" and first.body["result"]["state"] == "requested"
+    assert first.body["result"]["run"] == second.body["result"]["run"]
+    state = (await billy.rest("owner", "get_sync")).body
+    assert (state["running"], state["complete"], state["kinds"]) == (True, False, {})
+
+
+async def test_a_dry_run_starts_nothing(billy: Billy) -> None:
+    assert (await billy.rest("owner", "start_sync", dry_run=True)).body["status"] == "preview"
+    assert (await billy.rest("owner", "get_sync")).body["running"] is False
+
+
+@pytest.mark.parametrize("role", ["billing_manager", "billing_clerk", "read_only"])
+async def test_only_the_owner_starts_a_synchronisation_and_everybody_may_follow_it(billy: Billy, role: str) -> None:
+    assert (await billy.rest(role, "start_sync")).error == "not_allowed"
+    assert (await billy.rest(role, "get_sync")).error is None
+
+
+async def test_the_queue_function_works_and_asks_for_more_only_while_there_is_more(synced: Billy, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = Out()
+    await function(sync.run_sync)(None, idle)
+    assert idle.messages == []
+    await synced.rest("owner", "start_sync")
+    monkeypatch.setattr(sync, "SLICE", 0)
+    cut = Out()
+    await function(sync.run_sync)(None, cut)
+    assert len(cut.messages) == 1
+    monkeypatch.setattr(sync, "SLICE", 60)
+    whole = Out()
+    await function(sync.run_sync)(None, whole)
+    assert whole.messages == []
+    state = (await synced.rest("owner", "get_sync")).body
+    assert state["complete"] is True and set(state["kinds"]) == set(KINDS) and state["finished_at_iso"].endswith("Z")
+
+
+async def test_a_list_says_that_it_is_complete_once_everything_was_read(synced: Billy) -> None:
+    assert (await synced.rest("owner", "list_charges")).body["complete"] is False
+    await synced.rest("owner", "start_sync")
+    await function(sync.run_sync)(None, Out())
+    listed = (await synced.rest("owner", "list_charges")).body
+    assert listed["complete"] is True and listed["as_of"] is not None
+
+
+async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on_in_the_events(synced: Billy) -> None:
+    await synced.rest("owner", "start_sync")
+    waking = Out()
+    await function(sync.sync_watch)(None, waking)
+    assert len(waking.messages) == 1
+    await function(sync.run_sync)(None, Out())
+    charge = synced.stripe.charge(1700)
+    quiet = Out()
+    await function(sync.sync_watch)(None, quiet)
+    assert quiet.messages == []
+    assert (await synced.rest("owner", "get_charge", id=charge["id"])).body["amount"] == 1700
+    assert (await synced.rest("owner", "get_sync")).body["last_event_at"] is not None
+
+
+async def test_the_timer_reads_everything_where_that_was_never_done_and_not_again(synced: Billy) -> None:
+    first = Out()
+    await function(sync.sync_timer)(None, first)
+    assert len(first.messages) == 1 and (await synced.rest("owner", "get_sync")).body["running"] is True
+    await function(sync.run_sync)(None, Out())
+    second = Out()
+    await function(sync.sync_timer)(None, second)
+    assert second.messages == [] and (await synced.rest("owner", "get_sync")).body["running"] is False
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    home = tmp_path_factory.mktemp("sync")
+    with running_sandbox(home / "sandbox", seed=5) as sandbox:
+        assert httpx.post(f"{sandbox.url}/_sandbox/company", json={"seed": 5, "scale": 0.1}, timeout=120).status_code == 200
+        yield home, sandbox.url
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("AB-040")
+def test_a_start_over_rest_fills_the_mirror_under_the_local_host(company: tuple[Path, str]) -> None:
+    home, url = company
+    key = asyncio.run(_prepare(home / "billy"))
+    settings = {"BILLY_HOME": str(home / "billy"), "BILLY_STRIPE_API_BASE": url, "BILLY_STRIPE_API_KEY": STRIPE_KEY}
+    bearer = {"authorization": f"Bearer {key}"}
+    with running_host(home / "host", app=ROOT, **settings) as host:
+        assert host.client.post("/api/sync", headers=bearer, json={}).json()["status"] == "succeeded"
+        wait_until(lambda: host.client.get("/api/sync", headers=bearer).json()["complete"], "the synchronisation", 60)
+        there = httpx.get(f"{url}/v1/charges?limit=1", headers={"authorization": f"Bearer {STRIPE_KEY}"}).json()["data"][0]
+        listed = host.client.get("/api/charges?limit=1", headers=bearer).json()
+        assert (listed["complete"], listed["data"][0]["id"]) == (True, there["id"])
+    leaks = [path for path in home.rglob("*") if path.is_file() and path.name != "secrets.json" and "sandbox" not in path.parts]
+    assert leaks and not [path for path in leaks if STRIPE_KEY.encode() in path.read_bytes()]
