@@ -153,7 +153,7 @@ class Company:
 
 def fill(world: World, *, seed: int, scale: float = 1, counts: Counts | None = None, lean: bool = False) -> dict[str, int]:
     """Write the company of this seed into the store, in the transaction that is open. `counts` overrides `scale`; `lean` leaves out
-    what reaches the balance, the intents of single orders and the renewals to come, for measurements. Answers how many objects of each kind there are;
+    what reaches the balance, the intents of single orders, events and the renewals to come, for measurements. Answers how many objects of each kind there are;
     raises ValueError when there is a company already."""
     if world.get("coupon", shop.LOYAL) is not None:
         raise ValueError("there is a company already; a store holds one")

@@ -47,7 +47,7 @@ class Ledger:
 
     def event(self, type: str, obj: dict, created: int) -> None:
         """Remember that something happened, unless it is too long ago to be told."""
-        if created < self._events_since:
+        if created < self._events_since or not self._running:
             return
         self.put(
             {
