@@ -24,7 +24,8 @@ _DEEP = {
 }
 
 
-def _links(obj: Object) -> list[str | None]:
+def links_of(obj: Object) -> list[str | None]:
+    """The ids that an object points to, in the order of the store's columns."""
     found: list[str | None] = []
     for link in LINKS:
         value: Any = obj
@@ -78,7 +79,7 @@ class World:
                     self.livemode,
                     obj["id"],
                     obj.get("created", now),
-                    *_links(obj),
+                    *links_of(obj),
                     orjson.dumps(obj).decode(),
                     orjson.dumps(private).decode() if private else None,
                 )
@@ -134,7 +135,7 @@ class World:
         self._previous[kind, id] = changed(before, obj)
         self.store.db.execute(
             f"UPDATE objects SET {', '.join(f'{link} = ?' for link in LINKS)}, body = ? WHERE kind = ? AND livemode = ? AND id = ?",  # noqa: S608 — the columns are ours
-            (*_links(obj), orjson.dumps(obj).decode(), kind, self.livemode, id),
+            (*links_of(obj), orjson.dumps(obj).decode(), kind, self.livemode, id),
         )
         return obj
 

@@ -10,7 +10,7 @@ import orjson
 from sandbox.dispatch import API_VERSION
 from sandbox.ids import ALPHABET
 from sandbox.store import LINKS
-from sandbox.world import World, _links  # the one place that knows which links are columns
+from sandbox.world import World, links_of  # the one place that knows which links are columns
 
 BATCH = 2_000
 _INSERT = (
@@ -39,7 +39,7 @@ class Ledger:
         kind = obj["object"]
         moment = created if created is not None else obj["created"]
         secret = orjson.dumps(private).decode() if private else None
-        self._rows.append((kind, self._livemode, obj["id"], moment, *_links(obj), orjson.dumps(obj).decode(), secret))
+        self._rows.append((kind, self._livemode, obj["id"], moment, *links_of(obj), orjson.dumps(obj).decode(), secret))
         self.made[kind] += 1
         if len(self._rows) >= BATCH:
             self.flush()
