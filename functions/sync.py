@@ -42,10 +42,10 @@ async def sync_watch(timer: func.TimerRequest, wake: func.Out[str]) -> None:
 async def sync_timer(timer: func.TimerRequest, wake: func.Out[str]) -> None:
     """On the schedule: everything is read where that was never done, or where events were missed that Stripe keeps no more."""
     from shared.gateway.feed import catch_up, is_open
-    from shared.operations.sync import request_run, sync_state
+    from shared.operations.sync import is_wanting, request_run
 
     context = await wiring.context()
-    caught = await catch_up(context)
-    if caught.broken or not await is_open(context) or not (await sync_state(context))["complete"]:
+    await catch_up(context)
+    if not await is_open(context) or await is_wanting(context):
         await request_run(context, "system")
         wake.set(WAKE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -9,13 +10,14 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway.kinds import as_object, is_id
 from shared.gateway.signatures import Verdict, verify
+from shared.stores.protocols import Secrets
 
 SECRETS = "stripe-webhook-secrets"
 LARGEST = 1024 * 1024  # bytes of a delivery
 LARGEST_MESSAGE = 40 * 1024  # bytes of a message; a queue takes 64 KiB in base 64, which is 48 KiB
 FRESH = 60  # seconds for which secrets are kept, so that a rotation is seen within a minute
 
-_kept: dict[int, tuple[float, tuple[str, ...]]] = {}
+_kept: WeakKeyDictionary[Secrets, tuple[float, tuple[str, ...]]] = WeakKeyDictionary()
 
 
 async def accept(context: Context, payload: bytes, signature: str | None) -> str:
@@ -70,11 +72,11 @@ async def _secrets(context: Context) -> tuple[str, ...]:
     """The secrets that are valid now: those of the setting, or the stored ones; several during a rotation."""
     if context.settings.stripe_webhook_secret:
         return _parted(context.settings.stripe_webhook_secret)
-    now, place = context.seam.now(), id(context.secrets)
-    read, secrets = _kept.get(place, (0.0, ()))
+    now = context.seam.now()
+    read, secrets = _kept.get(context.secrets, (0.0, ()))
     if not secrets or not 0 <= now - read < FRESH:
         secrets = _parted(await context.secrets.get(SECRETS) or "")
-        _kept[place] = (now, secrets)
+        _kept[context.secrets] = (now, secrets)
     return secrets
 
 

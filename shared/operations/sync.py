@@ -124,5 +124,11 @@ async def sync_state(context: Context) -> dict[str, Any]:
     }
 
 
+async def is_wanting(context: Context) -> bool:
+    """Whether a kind is not complete. One that the key may not read wants nothing until somebody starts a synchronisation."""
+    kinds = (await sync_state(context))["kinds"]
+    return not kinds or any(not kind["complete"] and not kind["error"] for kind in kinds.values())
+
+
 def _second(value: Any) -> int | None:
     return int(value) if value is not None else None

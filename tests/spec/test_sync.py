@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from functions import sync
 from shared import wiring
 from shared.gateway.kinds import KINDS
+from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, running_host, wait_until
 from tests.peers.sandbox import running_sandbox
 from tests.spec.conftest import STRIPE_KEY, Billy
@@ -25,6 +27,10 @@ class Out:
 
     def set(self, message: str) -> None:
         self.messages.append(message)
+
+
+def narrow_key(url: str, key: str, permissions: list[str]) -> None:
+    assert httpx.post(f"{url}/_sandbox/keys", json={"key": key, "permissions": permissions}).status_code == 200
 
 
 def function(builder: Any) -> Any:
@@ -107,6 +113,23 @@ async def test_the_timer_reads_everything_where_that_was_never_done_and_not_agai
     second = Out()
     await function(sync.sync_timer)(None, second)
     assert second.messages == [] and (await synced.rest("owner", "get_sync")).body["running"] is False
+
+
+async def test_a_kind_that_the_key_may_not_read_is_not_asked_for_again_and_again(synced: Billy) -> None:
+    key = "rk_test_nochargesread000"
+    permissions = [facts.permission for facts in KINDS.values() if facts.name != "charge"] + ["rak_event_read"]
+    narrow_key(synced.stripe.url, key, permissions)
+    await synced.context.secrets.set("stripe-api-key", key)
+    narrow = await make_context(replace(synced.context.settings, stripe_api_key=""))
+    synced.context = narrow
+    await function(sync.sync_timer)(None, Out())
+    await function(sync.run_sync)(None, Out())
+    state = (await synced.rest("owner", "get_sync")).body
+    assert state["complete"] is False and "rak_charge_read" in state["last_error"]["next"]
+    again = Out()
+    await function(sync.sync_timer)(None, again)
+    assert again.messages == []
+    await close_context(narrow)
 
 
 @pytest.fixture(scope="module")
