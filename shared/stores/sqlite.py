@@ -70,6 +70,11 @@ class Database:
         with self._reading:
             return _in_snapshot(self._reader, work)
 
+    def row(self, statement: str, values: tuple[object, ...]) -> Any:
+        """The one row that a statement can give, or None: it is a snapshot by itself."""
+        with self._reading:
+            return self._reader.execute(statement, values).fetchone()
+
     async def read_aside[T](self, work: Work[T]) -> T:
         """Runs a read that may be slow on the reading thread, in one snapshot."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, _in_snapshot, self._aside, work)

@@ -34,7 +34,7 @@ class SqliteMirror:
     async def get(self, kind: str, id: str) -> Stored | None:
         if not _speakable(id):
             return None
-        row = self._file.read(lambda connection: connection.execute(GET, (id, kind)).fetchone())
+        row = self._file.row(GET, (id, kind))
         return _stored(row) if row else None
 
     async def list(self, query: Query) -> Page:

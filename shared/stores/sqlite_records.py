@@ -41,11 +41,7 @@ class SqliteRecords:
         await self._file.close()
 
     async def get(self, collection: str, id: str) -> Record | None:
-        row = self._file.read(
-            lambda connection: connection.execute(
-                "SELECT id, document, version FROM records WHERE collection = ? AND id = ?", (collection, id)
-            ).fetchone()
-        )
+        row = self._file.row("SELECT id, document, version FROM records WHERE collection = ? AND id = ?", (collection, id))
         return _record(row) if row else None
 
     async def insert(self, collection: str, id: str, document: Mapping[str, Any]) -> Record:

@@ -8,6 +8,7 @@ from shared.stores.sqlite_words import phrases
 
 _KIND = re.compile(r"[a-z][a-z_]{0,39}")
 PREFIXES = 4  # beginnings of up to this many letters have a list of their own in the index
+ENDINGS = 24  # longer beginnings are looked up as the words that they begin, as long as these are few
 
 
 class SearchIndex:
@@ -57,11 +58,44 @@ class SearchIndex:
         if not asked or not self.knows(connection, kind):
             return []
         name = index_name(kind)
+        parts = [_part(connection, name, runs) for runs in asked]
+        if not all(parts):
+            return []
         rows = connection.execute(
             f"SELECT rowid FROM {name} WHERE {name} MATCH ? ORDER BY rowid DESC LIMIT ?",  # noqa: S608
-            (expression(asked), limit),
+            (" AND ".join(parts), limit),
         )
         return [position for (position,) in rows]
+
+
+def _part(connection: sqlite3.Connection, name: str, runs: list[str]) -> str:
+    """The FTS5 expression of one word of a query, or "" when nothing begins with it.
+
+    Every run is made of letters and digits alone and stands in quotes. For a long beginning FTS5 would gather all the
+    objects of all words that begin with it before it gives the first: one common word would cost seconds. The words
+    themselves, asked for by name, are read newest first and no further than the limit.
+    """
+    *before, last = runs
+    if len(last) <= PREFIXES:
+        return f'"{" ".join(runs)}"*'
+    words = _words(connection, name, last)
+    if len(words) > ENDINGS:
+        return f'"{" ".join(runs)}"*'
+    alternatives = " OR ".join(f'"{" ".join([*before, word])}"' for word in words)
+    return f"({alternatives})" if len(words) > 1 else alternatives
+
+
+def _words(connection: sqlite3.Connection, name: str, beginning: str) -> list[str]:
+    """The indexed words with that beginning, and no more than one too many. One seek each."""
+    words: list[str] = []
+    start = beginning
+    while len(words) <= ENDINGS:
+        row = connection.execute(f"SELECT term FROM {name}_terms WHERE term >= ? LIMIT 1", (start,)).fetchone()  # noqa: S608
+        if row is None or not row[0].startswith(beginning):
+            break
+        words.append(row[0])
+        start = row[0] + "\x01"
+    return words
 
 
 def index_name(kind: str) -> str:
@@ -69,8 +103,3 @@ def index_name(kind: str) -> str:
     if not _KIND.fullmatch(kind):
         raise ValueError("A kind is a lower-case word.")
     return f"words_{kind}"
-
-
-def expression(asked: list[list[str]]) -> str:
-    """The FTS5 expression: every run is made of letters and digits alone and stands in quotes."""
-    return " AND ".join(f'"{" ".join(runs)}"*' for runs in asked)
