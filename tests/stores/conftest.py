@@ -1,20 +1,28 @@
 """Every contract runs on every adapter: add one to the tables below, and its protocol's tests run on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from secrets import token_hex
+from time import time
 
 import pytest
+from azure.core.credentials import AzureNamedKeyCredential
 
+from shared.stores.identity import managed_identity
+from shared.stores.keyvault import KeyVaultSecrets
 from shared.stores.local_secrets import LocalSecrets
 from shared.stores.protocols import AuditLog, Mirror, Records, Secrets
 from shared.stores.sqlite_audit import SqliteAuditLog
 from shared.stores.sqlite_mirror import SqliteMirror
 from shared.stores.sqlite_records import SqliteRecords
+from shared.stores.tables import TablesAuditLog
+from tests.peers.azurite import running_azurite
+from tests.peers.keyvault import CLIENT_ID, Vault, running_vault
 
 MIRRORS = {"sqlite": SqliteMirror.open}
 RECORDS = {"sqlite": SqliteRecords.open}
-AUDIT_LOGS = {"sqlite": SqliteAuditLog.open}
-SECRETS = {"file": LocalSecrets.open}
+AUDIT_LOGS = ["sqlite", pytest.param("tables", marks=pytest.mark.slow)]
+SECRETS = ["file", "vault"]
 
 
 @pytest.fixture(params=sorted(MIRRORS))
@@ -31,15 +39,59 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await opened.close()
 
 
-@pytest.fixture(params=sorted(AUDIT_LOGS))
-async def audit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AuditLog]:
-    opened = AUDIT_LOGS[request.param](tmp_path)
+@pytest.fixture(params=AUDIT_LOGS)
+def audit(request: pytest.FixtureRequest) -> AuditLog:
+    return request.getfixturevalue(f"{request.param}_audit")
+
+
+@pytest.fixture
+async def sqlite_audit(tmp_path: Path) -> AsyncIterator[SqliteAuditLog]:
+    opened = SqliteAuditLog.open(tmp_path)
     yield opened
     await opened.close()
 
 
-@pytest.fixture(params=sorted(SECRETS))
-async def secrets(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Secrets]:
-    opened = SECRETS[request.param](tmp_path)
+@pytest.fixture
+async def tables_audit(azurite_tables: tuple[str, AzureNamedKeyCredential]) -> AsyncIterator[TablesAuditLog]:
+    """An audit log with a table of its own."""
+    opened = TablesAuditLog.open(*azurite_tables, table=f"audit{token_hex(8)}")
+    await opened.create()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def azurite_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, AzureNamedKeyCredential]]:
+    """Azurite's table service: its endpoint and credential."""
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as connection_string:
+        facts = dict(part.split("=", 1) for part in connection_string.strip(";").split(";"))
+        yield facts["TableEndpoint"], AzureNamedKeyCredential(facts["AccountName"], facts["AccountKey"])
+
+
+@pytest.fixture(params=SECRETS)
+def secrets(request: pytest.FixtureRequest) -> Secrets:
+    return request.getfixturevalue(f"{request.param}_secrets")
+
+
+@pytest.fixture
+async def file_secrets(tmp_path: Path) -> AsyncIterator[LocalSecrets]:
+    opened = LocalSecrets.open(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vault]:
+    """An empty vault, and an app's platform that gives its identity tokens."""
+    async with running_vault(tmp_path) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+async def vault_secrets(vault: Vault) -> AsyncIterator[KeyVaultSecrets]:
+    async with managed_identity(CLIENT_ID) as identity:
+        opened = KeyVaultSecrets.open(vault.url, identity, time, connection_verify=str(vault.certificate), retry_total=0)
+        yield opened
+        await opened.close()

@@ -1,0 +1,136 @@
+"""The audit log in Azure Table Storage: rows are inserted and read, and the app's identity may do nothing else.
+
+A row of an attempt is kept twice: where its time is, and where its attempt is, because the service has no second index and an attempt is
+looked up by its id years later. The copy is written first. A crash between the two leaves a copy of a row that was never promised, never
+a promised row without its copy.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.data.tables.aio import TableClient
+
+from shared.errors import BillyError
+from shared.stores.identity import is_loopback
+from shared.stores.protocols import Exists
+from shared.stores.tables_keys import SHARDS, attempt_partition, backwards, bounds, partition, shard_of
+
+TABLE = "audit"
+NEEDED = ("id", "at", "operation", "actor")
+COLUMNS = ("operation", "actor", "attempt", "decision")  # what the service itself compares; the rest is compared here
+LARGEST = 30_000  # characters of a row; a property takes 32 Ki UTF-16 units
+LARGEST_PAGE = 1000  # rows in one answer of the service
+
+type Credential = AsyncTokenCredential | AzureNamedKeyCredential
+
+
+class TablesAuditLog:
+    """`AuditLog` over one table. Open it once in a process, and close it."""
+
+    def __init__(self, table: TableClient) -> None:
+        self._table: Any = table  # the client's methods take keywords without types
+
+    @classmethod
+    def open(cls, endpoint: str, credential: Credential, table: str = TABLE) -> "TablesAuditLog":
+        """Over a table of the service at `endpoint`. Raises ValueError for a key that would leave this machine."""
+        if isinstance(credential, AzureNamedKeyCredential) and not is_loopback(endpoint):
+            raise ValueError("A key is for an emulator on this machine; Azure takes the managed identity.")
+        patience: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.3, "connection_timeout": 5, "read_timeout": 20}
+        return cls(TableClient(endpoint, table, credential=credential, **patience))
+
+    async def create(self) -> None:
+        """Makes the table where it is not there: for emulators. In Azure it is deployed, and the app may not make tables."""
+        try:
+            await self._table.create_table()
+        except ResourceExistsError:
+            return
+
+    async def close(self) -> None:
+        await self._table.close()
+
+    async def append(self, row: Mapping[str, Any]) -> None:
+        """Durable on return. Raises ValueError for a row without the needed fields, `Exists` for an id with another row.
+
+        The same row once more is no error: the client repeats an insert whose answer was lost.
+        """
+        if any(not isinstance(row.get(name), str) for name in NEEDED):
+            raise ValueError(f"An audit row has {', '.join(NEEDED)} as text.")
+        text = orjson.dumps(dict(row)).decode()
+        if len(text) > LARGEST:
+            raise ValueError(f"An audit row is at most {LARGEST} characters long.")
+        id: str = row["id"]
+        columns = {name: row[name] for name in COLUMNS if isinstance(row.get(name), str)}
+        places = [partition(shard_of(id), id)]
+        if (copy := attempt_partition(row.get("attempt"))) is not None:
+            places.insert(0, copy)
+        try:
+            for place in places:
+                await self._insert(place, backwards(id), text, columns)
+        except AzureError as failure:
+            raise _unavailable() from failure
+
+    async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Newest first. By `attempt` one partition is read; by anything else the log, from `after` on until `limit` rows are found."""
+        wanted = dict(where or {})
+        copies = attempt_partition(wanted.get("attempt"))
+        try:
+            if copies is not None:
+                below = {} if after is None else {"position": backwards(after)}
+                query = "PartitionKey eq @place" + (" and RowKey gt @position" if below else "")
+                return await self._rows([(query, {"place": copies, **below})], limit, wanted)
+            found = await asyncio.gather(*(self._rows(_in_shard(shard, after), limit, wanted) for shard in range(SHARDS)))
+        except AzureError as failure:
+            raise _unavailable() from failure
+        return sorted((row for rows in found for row in rows), key=_id, reverse=True)[:limit]
+
+    async def _insert(self, place: str, position: str, text: str, columns: Mapping[str, str]) -> None:
+        try:
+            await self._table.create_entity({"PartitionKey": place, "RowKey": position, "entry": text, **columns})
+        except ResourceExistsError:
+            there = await self._table.get_entity(place, position)
+            if there["entry"] != text:
+                raise Exists from None
+
+    async def _rows(self, queries: "list[tuple[str, dict[str, str]]]", limit: int, wanted: Mapping[str, str]) -> "list[dict[str, Any]]":
+        """The first `limit` rows of some queries, one after the other, each in the order of the service."""
+        compared = [name for name in COLUMNS if name in wanted]
+        found: list[dict[str, Any]] = []
+        for query, parameters in queries:
+            if len(found) >= limit:
+                break
+            text = " and ".join([query, *(f"{name} eq @{name}" for name in compared)])
+            values: dict[str, Any] = parameters | {name: wanted[name] for name in compared}
+            pages = self._table.query_entities(text, parameters=values, select=["entry"], results_per_page=min(limit, LARGEST_PAGE))
+            async for entity in pages:
+                row: dict[str, Any] = orjson.loads(entity["entry"])
+                if all(row.get(name) == value for name, value in wanted.items()):
+                    found.append(row)
+                if len(found) >= limit:
+                    break
+        return found
+
+
+def _in_shard(shard: int, after: str | None) -> list[tuple[str, dict[str, str]]]:
+    """The queries that give a shard's rows below `after`. Two ranges, because the service scans everything for an `or`."""
+    low, high = bounds(shard)
+    whole = "PartitionKey gt @low and PartitionKey lt @high"
+    if after is None:
+        return [(whole, {"low": low, "high": high})]
+    here = partition(shard, after)
+    return [
+        ("PartitionKey eq @here and RowKey gt @position", {"here": here, "position": backwards(after)}),
+        (whole, {"low": here, "high": high}),
+    ]
+
+
+def _id(row: dict[str, Any]) -> str:
+    return row["id"]
+
+
+def _unavailable() -> BillyError:
+    return BillyError("unavailable", "The audit log cannot be reached.", next="Try again later.", retry_after=5)

@@ -1,0 +1,39 @@
+"""Where an audit row lies in Table Storage: spread over shards for writing, newest first in each for reading.
+
+Rows of one partition are written at 2,000 a second at most, and Azure spreads load by ranges of partition keys. A key that begins with
+the time would send every write to the same range. So a row's shard comes first, drawn from its id, and within the shard the time runs
+backwards, because the service gives rows in ascending order alone and people read the newest first.
+"""
+
+import re
+from hashlib import sha256
+
+SHARDS = 8  # 16,000 rows a second at most, near the account's own limit. Never changed: a reader asks every shard
+BUCKET = 9  # characters of an id that name its partition: `aud_` and 5 of time, which is 9.3 hours
+LAST = "g"  # above every hexadecimal digit, so that an id comes before what it begins with
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+def backwards(id: str) -> str:
+    """Text that sorts in the opposite order of the ids, in every collation."""
+    return bytes(255 - each for each in id.encode()).hex() + LAST
+
+
+def shard_of(id: str) -> int:
+    """The shard of a row, 0 to 7."""
+    return sha256(id.encode()).digest()[0] % SHARDS
+
+
+def partition(shard: int, id: str) -> str:
+    """The partition in which a shard keeps rows of that time."""
+    return f"{shard}-{backwards(id[:BUCKET])}"
+
+
+def bounds(shard: int) -> tuple[str, str]:
+    """Below and above every partition of a shard."""
+    return f"{shard}-", f"{shard}."
+
+
+def attempt_partition(attempt: object) -> str | None:
+    """The partition that holds copies of an attempt's rows, or None for what is no attempt's id."""
+    return f"attempt-{attempt}" if isinstance(attempt, str) and _PLAIN.fullmatch(attempt) else None
