@@ -25,11 +25,13 @@ def layout() -> dict[str, Any]:
     """The account's databases and containers, in the words of Azure's resource provider, with sorted paths."""
     return {
         "database": DATABASE,
+        # Compare-and-set needs no more than the ETag, but counting each change once needs reads that are never behind.
+        "consistency": "Strong",
         "containers": [
             # `words` holds beginnings of words, for search; `unsettled` stands only on objects with work left over.
             _container(OBJECTS, ["/kind/?", "/position/?", "/unsettled/?", "/words/[]/?"], most=10_000),
-            # `all` and `by` are sortable strings: one property answers filter and order together.
-            _container(ENTRIES, ["/all/?", "/by/?"], ttl=ONLY_WITH_TTL, most=10_000),
+            # Both are sortable strings, the position alone and behind the status: one property answers filter and order together.
+            _container(ENTRIES, ["/place/?", "/standing/?"], ttl=ONLY_WITH_TTL, most=10_000),
             _container(TOTALS, ["/day/?"], most=4_000),
             _container(
                 RECORDS,
