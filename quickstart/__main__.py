@@ -76,6 +76,7 @@ def _run(home: Path, port: int, children: list[Child]) -> None:
     prepare.write_private(home / "run.json", json.dumps({"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}))
     print(f"Agent Billy {health['version']} answers at {url} after {time.monotonic() - began:.1f} s.", flush=True)
     _first_sync(url, owner_key, children)
+    prepare.warm(url, owner_key)
     prepare.greet(url, sandbox_url, owner_key, home)
     while True:
         time.sleep(0.2)

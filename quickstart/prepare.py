@@ -84,6 +84,11 @@ def progress(state: dict[str, Any], *, last: bool = False) -> None:
         print(text, flush=True)
 
 
+def warm(url: str, owner_key: str) -> None:
+    """Asks /mcp for its tools once, so that the SDK is loaded before the first agent asks."""
+    call("POST", f"{url}/mcp", key=owner_key, body={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}})
+
+
 def greet(url: str, sandbox_url: str | None, owner_key: str, home: Path) -> None:
     """What a newcomer does next."""
     stripe = f"  Sandbox    {sandbox_url}   (Stripe's API; any rk_test_… key)\n" if sandbox_url else ""

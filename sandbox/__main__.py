@@ -51,6 +51,7 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
         server_header=False,
+        date_header=False,  # the sandbox tells its own clock's time
     )
     _Server(config, f"http://127.0.0.1:{listener.getsockname()[1]}", chosen.port_file).run([listener])
 

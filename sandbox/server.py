@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,11 @@ class Sandbox:
         """Every path outside the control routes."""
         method, path = request.method, request.url.path
         body = await request.body()
-        headers = {"Request-Id": f"req_{self._request_ids.letters(14)}", "Stripe-Version": API_VERSION}
+        headers = {
+            "Request-Id": f"req_{self._request_ids.letters(14)}",
+            "Stripe-Version": API_VERSION,
+            "Date": formatdate(self.clock.now(), usegmt=True),
+        }
         entry = {
             "method": method,
             "path": path,

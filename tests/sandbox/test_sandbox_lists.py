@@ -1,5 +1,7 @@
 """Lists, cursors and expansion, as stripe-python sees them."""
 
+from email.utils import parsedate_to_datetime
+
 import httpx
 import pytest
 import stripe
@@ -110,3 +112,10 @@ def test_a_deleted_customer_is_still_expandable_on_its_charges(client):
     )
     client.v1.customers.delete(customer.id)
     assert client.v1.payment_intents.retrieve(intent.id, {"expand": ["customer"]}).customer.deleted is True
+
+
+def test_every_answer_carries_the_time_of_the_sandboxs_own_clock(wire):
+    before = parsedate_to_datetime(wire.get("/v1/charges").headers["date"])
+    wire.post("/_sandbox/clock", json={"advance": 86_400})
+    after = parsedate_to_datetime(wire.get("/v1/charges").headers["date"])
+    assert 86_400 <= (after - before).total_seconds() < 86_460
