@@ -19,3 +19,13 @@ def data_file(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert path.read_text() == text, f"{path.name} differs; look at the change, then run again with BILLY_WRITE_SNAPSHOTS=1"
 
     return compare
+
+
+PROCESSES = {"sandbox", "sandbox_url", "double", "own_double", "azurite", "running", "keyvault", "cosmos"}  # fixtures that start one
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test beside another process is slow, whether it says so or not."""
+    for item in items:
+        if PROCESSES & set(getattr(item, "fixturenames", ())) or "sandbox" in item.path.parent.parts:
+            item.add_marker("slow")

@@ -42,8 +42,8 @@ async def test_a_coupon_is_found_by_an_id_that_people_chose(context: Context, do
 
 async def test_a_page_holds_stripes_objects_unchanged(context: Context, double: Double) -> None:
     customers = [double.customer(email=f"page-{number}@example.com") for number in range(3)]
-    page = await (await gateway(context)).list_page("customer", {"limit": 3})
-    assert page.values == customers[::-1] and page.has_more is True
+    page = await (await gateway(context)).list_page("customer", {"limit": 2})
+    assert page.values == customers[:0:-1] and page.has_more is True
 
 
 async def test_cancelled_subscriptions_are_listed_too(context: Context, double: Double) -> None:
