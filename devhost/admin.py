@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,7 +14,7 @@ from devhost.listener import trigger_metadata
 from devhost.outputs import OutputFailed, Outputs
 from devhost.queues.protocol import Message
 from devhost.timers import Timer
-from devhost.worker import Datum, invoke
+from devhost.worker import Datum, invoke, new_id
 
 
 class AdminRoutes:
@@ -68,9 +67,9 @@ class AdminRoutes:
             await Timer(function, self._outputs).fire()
             return
         now = time.time()
-        message = Message(str(uuid.uuid4()), content, 1, now, now, now, "")
+        message = Message(new_id(), content, 1, now, now, now, "")
         payload = Datum(content, "string")
-        done = await invoke(function, str(uuid.uuid4()), payload, trigger_metadata(message, payload))
+        done = await invoke(function, new_id(), payload, trigger_metadata(message, payload))
         if done.succeeded:
             try:
                 await self._outputs.write(function, done)

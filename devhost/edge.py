@@ -1,7 +1,6 @@
 """The HTTP side of the host: an ASGI application that turns requests into invocations and results into responses."""
 
 import re
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,7 +9,7 @@ from devhost.functions import Function, HttpTrigger
 from devhost.keys import HostKeys
 from devhost.outputs import OutputFailed, Outputs
 from devhost.routes import Router
-from devhost.worker import Datum, invoke
+from devhost.worker import Datum, invoke, new_id
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -69,7 +68,7 @@ class HttpEdge:
             },
             "http",
         )
-        done = await invoke(function, str(uuid.uuid4()), request, _NO_METADATA)
+        done = await invoke(function, new_id(), request, _NO_METADATA)
         if not done.succeeded:
             await answer(send, 500)
             return

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import uuid
 from datetime import UTC, datetime
 
 from devhost.functions import Function, QueueTrigger
 from devhost.outputs import OutputFailed, Outputs
 from devhost.queues.protocol import Message, Queues
 from devhost.settings import QueueOptions
-from devhost.worker import Datum, invoke
+from devhost.worker import Datum, invoke, new_id
 
 log = logging.getLogger("devhost")
 
@@ -97,7 +96,7 @@ class QueueListener:
             await self._bury(message)
             return False
         payload = Datum(content, "string" if isinstance(content, str) else "bytes")
-        invocation_id = str(uuid.uuid4())
+        invocation_id = new_id()
         done = await invoke(self._function, invocation_id, payload, trigger_metadata(message, payload))
         if not done.succeeded:
             return False

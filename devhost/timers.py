@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import uuid
 from datetime import UTC, datetime
 
 from croniter import CroniterError, croniter
@@ -12,7 +11,7 @@ from croniter import CroniterError, croniter
 from devhost.functions import Function, TimerTrigger
 from devhost.outputs import OutputFailed, Outputs
 from devhost.settings import StartRefused
-from devhost.worker import Datum, invoke
+from devhost.worker import Datum, invoke, new_id
 
 log = logging.getLogger("devhost")
 
@@ -67,7 +66,7 @@ class Timer:
         }
         info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": False}
         self._last = now
-        done = await invoke(self._function, str(uuid.uuid4()), Datum(json.dumps(info), "json"), {})
+        done = await invoke(self._function, new_id(), Datum(json.dumps(info), "json"), {})
         if done.succeeded:
             try:
                 await self._outputs.write(self._function, done)
