@@ -15,6 +15,12 @@ class Settings:
 
     store: Literal["embedded", "azure"] = "embedded"
     home: Path = Path(".billy")  # where the embedded stores live
+    identity_client_id: str = ""  # the managed identity's client id; empty: the app's only one
+    cosmos_endpoint: str = ""  # the mirror and the records
+    cosmos_key: str = ""  # an emulator's, on this machine alone; Azure takes the identity
+    tables_endpoint: str = ""  # the account of the audit log
+    tables_key: str = ""  # an emulator's, on this machine alone
+    key_vault_url: str = ""  # empty only beside emulators: then secrets lie in BILLY_HOME
     stripe_api_base: str = "https://api.stripe.com"  # the sandbox's address on a laptop
     stripe_api_key: str = ""  # overrides the stored secret; never written anywhere
     stripe_webhook_secret: str = ""  # overrides the stored secrets; several are separated by commas
