@@ -17,7 +17,7 @@ from tests.surfaces.running import RunningBilly, running_billy
 LIST = json.dumps(message(LEGACY, "tools/list")).encode()
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
-pytestmark = pytest.mark.xdist_group("mcp-host")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mcp-host")]
 
 
 @pytest.mark.requirement("SC-4")

@@ -18,7 +18,7 @@ def documented(path: str) -> Any:
     return openapi.document()["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
 
 
-pytestmark = pytest.mark.xdist_group("surfaces-host")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("surfaces-host")]
 
 
 @pytest.mark.requirement("TS-001", "TS-002")
