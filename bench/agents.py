@@ -35,7 +35,7 @@ def measure(run: Run) -> list[Row]:
         (folder / "constant.json").write_bytes(orjson.dumps(constant))
         with running(["-m", "bench.peers.mcp_server", str(folder / "constant.json")], folder / "log") as peer:
             seen: dict[tuple[str, str], list[Seen]] = {}
-            for number in range(ROUNDS + 1):
+            for number in range(run.rounds(ROUNDS) + 1):
                 for generation in GENERATIONS:
                     chosen = random.Random(number).choices(ids, k=count)
                     for name, server, path in (("ours", host, "/mcp"), ("peer", peer, "/mcp/")):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EVENTS = 30_000
 ROUNDS = 3
 LEAST = 1000
-FASTER_PEER = 1244  # events a second into its tables, measured in November 2026 on two shared cores: not of this run
 
 
 def measure(run: Run) -> list[Row]:
@@ -31,7 +30,7 @@ def measure(run: Run) -> list[Row]:
     count = run.sized(EVENTS, 1500)
     rates: list[float] = []
     found = events.charges(home, count)
-    for number in range(ROUNDS):
+    for number in range(run.rounds(ROUNDS)):
         _fill(home, [orjson.dumps(event).decode() for event in events.changes(found, count, f"{int(time.time())}x{number}")])
         with homes.host(home):
             rates.append(_drained(home / "host" / "queue.sqlite"))

@@ -39,6 +39,11 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise NotStarted(f"{field} is not known on this machine")
 
+    def processor(self) -> float:
+        """Seconds of processor time so far, over all threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def running(

@@ -45,7 +45,7 @@ def measure(run: Run) -> list[Row]:
         folder = run.folder("road")
         with running(["-m", "bench.peers.reads_endpoint", str(home / "mirror.sqlite")], folder / "log") as peer:
             seen: dict[tuple[str, str], list[Seen]] = {}
-            for number in range(ROUNDS + 1):
+            for number in range(run.rounds(ROUNDS) + 1):
                 for each in asked:
                     for side, port, path in (("ours", host.port, each.ours), ("peer", peer.port, each.peer)):
                         headers = {"authorization": f"Bearer {key}"} if side == "ours" else {}

@@ -30,6 +30,10 @@ class Run:
         """How many of something that a full run has `full` of."""
         return max(least, int(full * min(1.0, self.scale)))
 
+    def rounds(self, full: int) -> int:
+        """How many rounds of a measure that a full run repeats so often."""
+        return full if self.scale >= 0.1 else 2
+
     def folder(self, name: str) -> Path:
         """An empty folder of this run's own."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.scratch))

@@ -32,7 +32,7 @@ def measure(run: Run) -> list[Row]:
             arguments = ["-m", "bench.peers.webhook_endpoint", str(folder / "events.sqlite"), *flags]
             servers[name] = stack.enter_context(running(arguments, folder / "log"))
         seen: dict[str, list[Seen]] = {name: [] for name in servers}
-        for number in range(ROUNDS + 1):
+        for number in range(run.rounds(ROUNDS) + 1):
             for name, server in servers.items():
                 requests = run.scratch / "deliveries"
                 made = events.changes(found, count, f"{name}{number}")
