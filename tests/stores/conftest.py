@@ -1,4 +1,4 @@
-"""Every contract runs on every adapter: add one to the tables below, and its protocol's tests run on it."""
+"""Every contract runs on every adapter: add one to the tables here and in adapters.py, and its protocol's tests run on it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,28 +13,33 @@ from shared.stores.keyvault import KeyVaultSecrets
 from shared.stores.local_secrets import LocalSecrets
 from shared.stores.protocols import AuditLog, Mirror, Records, Secrets
 from shared.stores.sqlite_audit import SqliteAuditLog
-from shared.stores.sqlite_mirror import SqliteMirror
-from shared.stores.sqlite_records import SqliteRecords
 from shared.stores.tables import TablesAuditLog
 from tests.peers.azurite import running_azurite
+from tests.peers.cosmos import running_cosmos
 from tests.peers.keyvault import CLIENT_ID, Vault, running_vault
+from tests.stores.adapters import MIRRORS, RECORDS, each, endpoint_of
 
-MIRRORS = {"sqlite": SqliteMirror.open}
-RECORDS = {"sqlite": SqliteRecords.open}
 AUDIT_LOGS = ["sqlite", pytest.param("tables", marks=pytest.mark.slow)]
 SECRETS = ["file", "vault"]
 
 
-@pytest.fixture(params=sorted(MIRRORS))
+@pytest.fixture(scope="session")
+def cosmos_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Cosmos server of this test process."""
+    with running_cosmos(tmp_path_factory.mktemp("cosmos")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=each(MIRRORS))
 async def mirror(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Mirror]:
-    opened = MIRRORS[request.param](tmp_path)
+    opened = await MIRRORS[request.param](tmp_path, endpoint_of(request.param, request))
     yield opened
     await opened.close()
 
 
-@pytest.fixture(params=sorted(RECORDS))
+@pytest.fixture(params=each(RECORDS))
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
-    opened = RECORDS[request.param](tmp_path)
+    opened = await RECORDS[request.param](tmp_path, endpoint_of(request.param, request))
     yield opened
     await opened.close()
 

@@ -1,0 +1,161 @@
+"""The document of a mirrored object, and the mirror's write rules on it: pure functions, without the engine."""
+
+import base64
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+from shared.stores.cosmos import Document, name
+from shared.stores.protocols import Applied, Stored, Write
+from shared.stores.sqlite_words import indexed, phrases
+
+SHIFT = 31
+PREFIX = 12  # letters of a word's longest beginning in the index; what is typed beyond them is compared with the text
+MOST_WORDS = 64  # different words of an object that are indexed
+LARGEST = 2**53 - 1  # the engine's numbers are floating point: beyond this they are not exact
+_KIND = re.compile(r"[a-z][a-z_]{0,39}")
+
+# What lists and totals know of an object: status, customer, currency, amount, refunded. None stands for not being there.
+type Facts = list[Any] | None
+
+
+def check(write: Write) -> None:
+    """Refuses what the mirror cannot hold before anything is written."""
+    if not _KIND.fullmatch(write.kind):
+        raise ValueError("A kind is a lower-case word.")
+    if not 0 <= write.created < 2**32:
+        raise ValueError("The time of creation is not an epoch second.")
+    if any(abs(number or 0) > LARGEST for number in (write.amount, write.refunded, write.stamp)):
+        raise ValueError("A number is too large to be kept exactly.")
+
+
+def key(kind: str, id: str) -> str:
+    """The id of an object's document, which is its partition key too."""
+    return name(kind, id)
+
+
+def position(created: int, id: str) -> int:
+    """Where an object stands in the lists: the second in which it was made, then a hash of its id."""
+    return created << SHIFT | crc32(id.encode("utf-8", "surrogatepass")) >> 1
+
+
+def sortable(place: int) -> str:
+    """A position as text of one length, since the engine's numbers cannot hold it."""
+    return f"{place:019d}"
+
+
+def facts(document: Document | None) -> Facts:
+    if document is None or document["deleted"]:
+        return None
+    return [document[field] for field in ("status", "customer", "currency", "amount", "refunded")]
+
+
+def stored(document: Document) -> Stored:
+    return Stored(document["kind"], document["oid"], body(document), document["version"], document["stamp"], document["deleted"])
+
+
+def body(document: Document) -> bytes:
+    return zlib.decompress(base64.b85decode(document["body"]))
+
+
+def advance(document: Document | None, write: Write) -> tuple[Applied, Document | None]:
+    """What becomes of a write to what is there, and the document after it (the same one where nothing changes).
+
+    A change that lists or totals must follow is added to the document's `pending`.
+    """
+    if document is None:
+        return (Applied.CONFLICT, None) if write.expects else (Applied.APPLIED, _written(None, write))
+    answer = _judge(document, write)
+    if answer is Applied.APPLIED:
+        return answer, _written(document, write)
+    if answer is Applied.DUPLICATE and write.stamp > document["stamp"]:
+        # Known true at a later moment now: an event from in between, coming late, is older than what is here.
+        return answer, document | {"stamp": write.stamp, "version": document["version"] + 1}
+    return answer, document
+
+
+def _judge(document: Document, write: Write) -> Applied:
+    same = body(document) == write.body
+    if document["deleted"]:
+        return Applied.DUPLICATE if write.deleted and same else Applied.GONE
+    if write.deleted:
+        return Applied.APPLIED
+    if same:
+        return Applied.DUPLICATE
+    if write.expects is not None:
+        return Applied.APPLIED if write.expects == document["version"] else Applied.CONFLICT
+    if write.stamp == document["stamp"]:
+        return Applied.TIE
+    return Applied.APPLIED if write.stamp > document["stamp"] else Applied.STALE
+
+
+def _written(before: Document | None, write: Write) -> Document:
+    text = "" if write.deleted else indexed(write.id, write.words)
+    # The moment of creation, and with it the place in the lists, stays what it was: deletions do not tell it.
+    created = before["created"] if before else write.created
+    id = key(write.kind, write.id)
+    document: Document = {
+        "id": id,
+        "pk": id,
+        "kind": write.kind,
+        "oid": write.id,
+        "created": created,
+        "position": sortable(position(created, write.id)),
+        "status": write.status or "",
+        "customer": write.customer,
+        "currency": write.currency or "",
+        "amount": write.amount or 0,
+        "refunded": write.refunded or 0,
+        "stamp": max(write.stamp, before["stamp"]) if before else write.stamp,
+        "version": before["version"] + 1 if before else 1,
+        "deleted": write.deleted,
+        "text": text,
+        "words": beginnings(text.split()),
+        "body": _packed(write.body),
+        "pending": list(before["pending"]) if before else [],
+    }
+    if before and "_etag" in before:
+        document["_etag"] = before["_etag"]
+    was, now = facts(before), facts(document)
+    if was != now:
+        document["pending"].append({"token": f"{id}@{document['version']}", "before": was, "after": now})
+    return marked(document)
+
+
+def marked(document: Document) -> Document:
+    """`unsettled` stands on a document only while it has something pending, so that the index finds just those."""
+    if document["pending"]:
+        document["unsettled"] = True
+    else:
+        document.pop("unsettled", None)
+    return document
+
+
+def _packed(body: bytes) -> str:
+    """Deflated, because request units go by size."""
+    return base64.b85encode(zlib.compress(body, 6)).decode()
+
+
+def beginnings(words: Sequence[str]) -> list[str]:
+    """Every beginning, of up to `PREFIX` letters, of the first `MOST_WORDS` different words."""
+    different = list(dict.fromkeys(words))[:MOST_WORDS]
+    return sorted({word[:length] for word in different for length in range(1, min(len(word), PREFIX) + 1)})
+
+
+def asked(text: str) -> tuple[list[str], list[list[str]]]:
+    """What the index is asked for, the longest beginnings first, and the phrases that a found text must hold."""
+    sought = phrases(text)
+    terms = {run[:PREFIX] for runs in sought for run in runs}
+    return sorted(terms, key=lambda term: (-len(term), term)), sought
+
+
+def holds(text: str, sought: Sequence[Sequence[str]]) -> bool:
+    """Whether every phrase stands in the text: its words one after the other, the last one begun."""
+    words = text.split()
+    return all(any(_follows(words[at : at + len(runs)], runs) for at in range(len(words))) for runs in sought)
+
+
+def _follows(words: Sequence[str], runs: Sequence[str]) -> bool:
+    return len(words) == len(runs) and list(words[:-1]) == list(runs[:-1]) and words[-1].startswith(runs[-1])
