@@ -7,18 +7,40 @@ _WORD = re.compile(r"[^\W_]+")
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 MOST = 32  # words of one query that are looked for
 
+# An id is one word. Were its prefix a word of its own, every charge would have the word `ch`, and finding one id would
+# mean walking all of them.
+_ID = re.compile(
+    "(?<![a-z0-9])(acct|ba|card|ch|cn|cs|cus|dp|du|evt|ii|il|in|inpay|pi|plink|pm|po|price|prod|promo|py|pyr|re|seti|si|src|sub|tok|tr|txi|txn|txr|we)"
+    "_(?=([a-z0-9]+))"
+)
+
 
 def fold(text: str) -> list[str]:
-    """The runs of letters and digits in `text`, in lower case and without diacritics: `Zoë@x.io` is `zoe`, `x`, `io`."""
+    """The runs of letters and digits in `text`, in lower case and without diacritics: `Zoë@x.io` is `zoe`, `x`, `io`.
+
+    The prefix of one of Stripe's ids belongs to its run: `cus_A1` is `cusa1`.
+    """
+    return _WORD.findall(_ID.sub(r"\1", _plain(text)))
+
+
+def _plain(text: str) -> str:
     if text.isascii():
-        return _WORD.findall(text.lower())
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)).casefold().translate(_LETTERS))
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold().translate(_LETTERS)
 
 
 def indexed(id: str, words: str) -> str:
-    """What is kept in the index for an object: its id and its words."""
-    return " ".join(fold(f"{id} {words}"))
+    """What is kept in the index for an object: its id and its words.
+
+    What only looks like an id, as `in_progress` does, has no digit, and is found by its parts too.
+    """
+    plain = _plain(f"{id} {words}")
+    runs = _WORD.findall(_ID.sub(r"\1", plain))
+    for look in _ID.finditer(plain):
+        if look[2].isalpha():
+            runs += [look[1], look[2]]
+    return " ".join(runs)
 
 
 def phrases(text: str) -> list[list[str]]:

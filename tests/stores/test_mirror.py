@@ -206,8 +206,9 @@ async def test_an_object_that_changes_its_status_moves_from_one_list_to_the_othe
     assert await ids(mirror, Query("charge", customer="cus_a")) == [] and await ids(mirror, Query("charge", customer="cus_b")) == ["ch_1"]
 
 
-async def test_a_total_is_exact_over_parts_of_days_and_for_many_objects(mirror: Mirror) -> None:
-    made = [20_000 * DAY + n * 601 for n in range(3_000)]  # about three weeks
+async def test_a_total_is_exact_over_parts_of_days_and_for_many_objects(mirror: Mirror, request: pytest.FixtureRequest) -> None:
+    many = 300 if "cosmos" in request.node.name else 3_000
+    made = [20_000 * DAY + n * (21 * DAY // many) for n in range(many)]  # three weeks
     await mirror.apply([charge(f"ch_{n}", at, status="failed" if n % 3 else "succeeded") for n, at in enumerate(made)])
     first, last = made[0], made[-1]
     for low, high in [
@@ -270,7 +271,7 @@ PEOPLE = [
     Write("customer", "cus_Zoe1", NOON, NOON, b"{}", words="Zoë Müller zoe.mueller+shop@example.com +49 30 1234"),
     Write("customer", "cus_Ann2", NOON + 1, NOON + 1, b"{}", words="Ann O'Brien ann_obrien@example.org"),
     Write("customer", "cus_Luk3", NOON + 2, NOON + 2, b"{}", words="Łukasz Żółć Straße 東京"),
-    Write("invoice", "in_4", NOON + 3, NOON + 3, b"{}", words="A1B2C3D4-0042 cus_Zoe1 order_id_7781"),
+    Write("invoice", "in_4", NOON + 3, NOON + 3, b"{}", words="A1B2C3D4-0042 cus_Zoe1 order_id_7781 in_progress"),
     Write("charge", "ch_5", NOON + 4, NOON + 4, b"{}", words="cus_Zoe1 NEAR OR AND NOT words"),
 ]
 
@@ -278,7 +279,7 @@ PEOPLE = [
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("zoe", ["ch_5", "in_4", "cus_Zoe1"]),
+        ("zoe", ["cus_Zoe1"]),
         ("ZOË mül", ["cus_Zoe1"]),
         ("muller", ["cus_Zoe1"]),
         ("zoe.mueller", ["cus_Zoe1"]),
@@ -296,7 +297,13 @@ PEOPLE = [
         ("7781", ["in_4"]),
         ("cus_Zo", ["ch_5", "in_4", "cus_Zoe1"]),
         ("cus_Zoe1", ["cus_Zoe1", "ch_5", "in_4"]),
+        ("CUS_ZOE1", ["ch_5", "in_4", "cus_Zoe1"]),
         ("ch_5", ["ch_5"]),
+        ("in_progress", ["in_4"]),
+        ("in_prog", ["in_4"]),
+        ("progress", ["in_4"]),
+        ("order_id", ["in_4"]),
+        ("id_77", ["in_4"]),
         ("zoe nobody", []),
     ],
 )
