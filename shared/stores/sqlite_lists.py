@@ -1,17 +1,24 @@
 """Lists of the mirror: a page by position, and how many match. A position is when the object was made, then a hash."""
 
 import sqlite3
+from dataclasses import replace
 
 from shared.stores.protocols import Query
 from shared.stores.sqlite_totals import DAY, FOREVER, counted
 
 SHIFT = 31
 LAST = 2**63 - 1
-QUICK = 2_000  # index entries that are counted at once; more are counted aside
+QUICK = 2_000  # entries that a read walks on the event loop; one that has to walk more does so aside
 
 
-def page(connection: sqlite3.Connection, query: Query) -> tuple[list[tuple[int, bytes]], int | None]:
-    """Up to `limit` + 1 rows (position, body), and the total, or None when counting it takes long."""
+def page(connection: sqlite3.Connection, query: Query, most: int | None) -> tuple[list[tuple[int, bytes]], int] | None:
+    """Up to `limit` + 1 rows (position, body), and the exact total; None when more than `most` entries would be walked."""
+    # A customer's objects of one status are looked for among all that the customer has.
+    if query.customer is not None and _count(connection, replace(query, status=None), *_positions(query), most) is None:
+        return None
+    total = _total(connection, query, most)
+    if total is None:
+        return None
     low, high = _positions(query)
     if query.after is not None:
         high = min(high, query.after - 1)
@@ -20,14 +27,7 @@ def page(connection: sqlite3.Connection, query: Query) -> tuple[list[tuple[int, 
         f"SELECT position, body FROM objects {condition} AND position BETWEEN ? AND ? ORDER BY position DESC LIMIT ?",  # noqa: S608
         (*values, low, high, query.limit + 1),
     ).fetchall()
-    return rows, _total(connection, query, QUICK)
-
-
-def count(connection: sqlite3.Connection, query: Query) -> int:
-    """The total, however long it takes."""
-    total = _total(connection, query, None)
-    assert total is not None
-    return total
+    return rows, total
 
 
 def _total(connection: sqlite3.Connection, query: Query, most: int | None) -> int | None:
@@ -39,7 +39,9 @@ def _total(connection: sqlite3.Connection, query: Query, most: int | None) -> in
     first, last = -(-start // DAY), (end + 1) // DAY - 1
     if first > last:
         return _count(connection, query, *_positions(query), most)
-    total = counted(connection, query, first, last)
+    total = counted(connection, query, first, last, most)
+    if total is None:
+        return None
     for low, high in ((start, first * DAY - 1), ((last + 1) * DAY, end)):
         if low <= high:
             part = _count(connection, query, low << SHIFT, (high + 1 << SHIFT) - 1, most)

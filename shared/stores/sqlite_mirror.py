@@ -8,6 +8,7 @@ from typing import Self
 from shared.stores import sqlite_lists, sqlite_totals
 from shared.stores.protocols import Applied, Page, Query, Stored, Total, Write
 from shared.stores.sqlite import Database
+from shared.stores.sqlite_lists import QUICK
 from shared.stores.sqlite_search import SearchIndex
 from shared.stores.sqlite_upsert import MIGRATION, Upsert
 
@@ -38,10 +39,17 @@ class SqliteMirror:
         return _stored(row) if row else None
 
     async def list(self, query: Query) -> Page:
-        """A page, and the exact total: from the roll-up, or counted in an index, aside when there is much to count."""
-        rows, total = self._file.read(lambda connection: sqlite_lists.page(connection, query))
-        if total is None:
-            total = await self._file.read_aside(lambda connection: sqlite_lists.count(connection, query))
+        """A page and its exact total: here and now, or aside when there is much to walk."""
+
+        def quick(connection: sqlite3.Connection) -> tuple[Sequence[tuple[int, bytes]], int] | None:
+            return sqlite_lists.page(connection, query, QUICK)
+
+        def whole(connection: sqlite3.Connection) -> tuple[Sequence[tuple[int, bytes]], int]:
+            found = sqlite_lists.page(connection, query, None)
+            assert found is not None
+            return found
+
+        rows, total = self._file.read(quick) or await self._file.read_aside(whole)
         shown = rows[: query.limit]
         return Page([body for _, body in shown], shown[-1][0] if len(rows) > query.limit else None, total)
 
@@ -49,7 +57,10 @@ class SqliteMirror:
         return await self._file.read_aside(lambda connection: self._search(connection, text, kinds, limit))
 
     async def totals(self, kind: str, first_day: int | None = None, last_day: int | None = None) -> Sequence[Total]:
-        return self._file.read(lambda connection: sqlite_totals.cells(connection, kind, first_day, last_day))
+        found = self._file.read(lambda connection: sqlite_totals.cells(connection, kind, first_day, last_day, QUICK))
+        if found is None:
+            found = await self._file.read_aside(lambda connection: sqlite_totals.cells(connection, kind, first_day, last_day, None))
+        return found or []
 
     async def apply(self, writes: Sequence[Write]) -> Sequence[Applied]:
         """One transaction, shared with other calls in flight. Raises ValueError for a write that no mirror can hold."""

@@ -18,6 +18,8 @@ CREATE TABLE totals (
 ) WITHOUT ROWID
 """
 
+EXTREMES = """SELECT (SELECT min(day) FROM totals WHERE kind = ? AND day >= 0), (SELECT max(day) FROM totals WHERE kind = ? AND day >= 0)"""
+
 
 class Deltas:
     """What the writes of a transaction change in the roll-up, summed up so that each cell is written once."""
@@ -47,26 +49,31 @@ class Deltas:
             )
 
 
-def cells(connection: sqlite3.Connection, kind: str, first_day: int | None, last_day: int | None) -> list[Total]:
-    """The cells of the days asked for, or without days those of all time under day 0."""
+def cells(connection: sqlite3.Connection, kind: str, first_day: int | None, last_day: int | None, most: int | None) -> list[Total] | None:
+    """The cells of the days asked for, or without days those of all time under day 0; None when they are more than `most`."""
     always = first_day is None and last_day is None
     first = ALWAYS if always else max(first_day or 0, 0)
     last = ALWAYS if always else FOREVER if last_day is None else last_day
     rows = connection.execute(
-        "SELECT day, status, currency, count, amount, refunded FROM totals WHERE kind = ? AND day BETWEEN ? AND ? AND count > 0",
-        (kind, first, last),
-    )
+        "SELECT day, status, currency, count, amount, refunded FROM totals WHERE kind = ? AND day BETWEEN ? AND ? AND count > 0 LIMIT ?",
+        (kind, first, last, -1 if most is None else most + 1),
+    ).fetchall()
+    if most is not None and len(rows) > most:
+        return None
     return [Total(max(day, 0), *rest) for day, *rest in rows]
 
 
-def counted(connection: sqlite3.Connection, query: Query, first: int, last: int) -> int:
-    """How many objects of whole days `first` to `last` match the kind and the status of `query`."""
-    everything = first <= 0 and last >= FOREVER
-    condition = "day = ?" if everything else "day BETWEEN ? AND ?"
-    days = (ALWAYS,) if everything else (first, last)
+def counted(connection: sqlite3.Connection, query: Query, first: int, last: int, most: int | None) -> int | None:
+    """How many objects of whole days `first` to `last` match kind and status; None when more than `most` cells tell it."""
+    oldest, newest = connection.execute(EXTREMES, (query.kind, query.kind)).fetchone()
+    if oldest is None or last < oldest or first > newest:
+        return 0
+    if first <= oldest and newest <= last:
+        first = last = ALWAYS
     status = () if query.status is None else (query.status,)
-    (count,) = connection.execute(
-        f"SELECT coalesce(sum(count), 0) FROM totals WHERE kind = ? AND {condition}{' AND status = ?' if status else ''}",  # noqa: S608
-        (query.kind, *days, *status),
+    inner = f"SELECT count FROM totals WHERE kind = ? AND day BETWEEN ? AND ?{' AND status = ?' if status else ''} LIMIT ?"  # noqa: S608
+    walked, count = connection.execute(
+        f"SELECT count(*), coalesce(sum(cells.count), 0) FROM ({inner}) AS cells",  # noqa: S608
+        (query.kind, first, last, *status, -1 if most is None else most + 1),
     ).fetchone()
-    return count
+    return None if most is not None and walked > most else count

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,23 @@ def test_what_was_answered_survives_a_kill_and_the_roll_up_and_the_index_agree_w
         await mirror.close()
 
     asyncio.run(look())
+
+
+async def test_a_read_that_walks_much_leaves_the_event_loop_to_others_and_tells_the_same(tmp_path: Path) -> None:
+    mirror = SqliteMirror.open(tmp_path)
+    await mirror.apply([replace(write(n), created=n * 86_400 + 5, status="rare" if n == 7 else "succeeded") for n in range(2_500)])
+    aside: list[str] = []
+    mirror._file.read_aside = lambda work, read=mirror._file.read_aside: aside.append("aside") or read(work)  # type: ignore[method-assign]
+    for query, total in [
+        (Query("charge", customer="cus_1"), 2_500),
+        (Query("charge", customer="cus_1", status="rare"), 1),
+        (Query("charge", created_from=86_400), 2_499),
+        (Query("charge", created_from=86_400, status="rare"), 1),
+    ]:
+        aside.clear()
+        page = await mirror.list(query)
+        assert page.total == total and len(page.bodies) == min(total, 10)
+        assert aside == ([] if query.status and not query.customer else ["aside"])
+    assert len(await mirror.totals("charge", 0)) == 2_500
+    assert len(await mirror.totals("charge", 0, 9)) == 10
+    await mirror.close()
