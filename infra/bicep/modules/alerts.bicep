@@ -1,0 +1,89 @@
+// What wakes somebody. Each rule reads logs of the last minutes, and says in its description what to do.
+param token string
+param location string
+param tags object
+param workspaceId string
+param email string
+
+var rules = [
+  {
+    name: 'poison-messages'
+    severity: 1
+    text: 'A message failed every time and was put aside. docs/operate.md says how to look at it and bring it back.'
+    query: 'StorageQueueLogs | where OperationName == "PutMessage" and Uri contains "-poison"'
+  }
+  {
+    name: 'mirror-age'
+    severity: 2
+    text: 'The mirror of Stripe is incomplete or older than an hour. GET /api/sync says what stands in the way.'
+    query: 'AppTraces | where Message contains "billy.mirror_old"'
+  }
+  {
+    name: 'unknown-attempts'
+    severity: 1
+    text: 'An attempt to move money has no known outcome after its grace. GET /api/audit?attempt= shows it; it is never repeated by itself.'
+    query: 'AppTraces | where Message contains "billy.attempts_unsettled"'
+  }
+  {
+    name: 'audit-touched'
+    severity: 0
+    text: 'Somebody changed or deleted audit rows, or the table. The app cannot: a person with wider rights did.'
+    query: 'StorageTableLogs | where OperationName in ("UpdateEntity", "MergeEntity", "DeleteEntity", "InsertOrReplaceEntity", "InsertOrMergeEntity", "DeleteTable") and StatusCode startswith "2"'
+  }
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: 'ag-billy-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'billy'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [for rule in rules: {
+  name: 'alert-${rule.name}-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Agent Billy: ${rule.name}'
+    description: rule.text
+    severity: rule.severity
+    enabled: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    autoMitigate: true
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: empty(email) ? [] : [
+        people.id
+      ]
+    }
+  }
+}]
