@@ -13,6 +13,7 @@ from shared.wiring import close_context, make_context
 STRIPE_KEY = "rk_test_" + "b" * 24
 WEBHOOK_SECRET = "whsec_" + "b" * 32
 NOBODY = "http://127.0.0.1:9"  # where no Stripe answers: a measure that needs one says so
+QUIET = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("sync_watch", "sync_timer")}  # they ask Stripe on a schedule
 
 
 def owner_key(home: Path) -> str:
@@ -44,6 +45,7 @@ def host(
         "BILLY_STRIPE_API_BASE": stripe,
         "BILLY_STRIPE_API_KEY": STRIPE_KEY,
         "BILLY_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        **(QUIET if stripe == NOBODY else {}),
         **(settings or {}),
     }
     arguments = ["-m", "devhost", "--app", str(ROOT), "--port", "0", "--home", str(home / "host")]
