@@ -16,6 +16,7 @@ type Document = dict[str, Any]
 PATIENCE = 8.0  # seconds that one operation waits, all in all, while the account says it has too much to do
 LONGEST = 200  # characters of an id as it is; a longer one is a hash, since the engine takes 1,023 bytes
 _PLAIN = re.compile(rb"[A-Za-z0-9_:-]")
+_NO_CONTAINER = 1003  # says of a 404 that the container is missing, not the document
 _PASSING = (408, 410, 429, 449, 500, 502, 503, 504)
 
 
@@ -49,6 +50,7 @@ class CosmosAccount:
         self._database = database
         self._patience = patience
         self._client: Any = None
+        self._closed = False
         self._opening = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -72,7 +74,11 @@ class CosmosAccount:
             )
 
     async def client(self) -> Any:
+        if self._client is not None:
+            return self._client
         async with self._opening:
+            if self._closed:
+                raise RuntimeError("The store is closed.")
             if self._client is None:
                 from azure.cosmos.aio import CosmosClient
                 from azure.cosmos.documents import ConnectionPolicy
@@ -95,7 +101,7 @@ class CosmosAccount:
 
     async def close(self) -> None:
         """Closes the connections. May be called twice; the credential stays its owner's."""
-        opened, self._client = self._client, None
+        opened, self._client, self._closed = self._client, None, True
         if opened is not None:
             await opened.close()
 
@@ -113,11 +119,11 @@ class Container:
 
     async def read(self, pk: str, id: str) -> Document | None:
         """A point read."""
-        return await self._call("read", 404, lambda proxy, hook: proxy.read_item(id, pk, response_hook=hook))
+        return await self._call("read", (404,), lambda proxy, hook: proxy.read_item(id, pk, response_hook=hook))
 
     async def create(self, document: Document) -> Document | None:
         """The document as it is stored, or None where one of its id is there."""
-        return await self._call("create", 409, lambda proxy, hook: proxy.create_item(document, response_hook=hook))
+        return await self._call("create", (409,), lambda proxy, hook: proxy.create_item(document, response_hook=hook))
 
     async def replace(self, document: Document, etag: str) -> Document | None:
         """The document as it is stored, or None where what is there is not what `etag` names any more."""
@@ -125,7 +131,7 @@ class Container:
 
         return await self._call(
             "replace",
-            412,
+            (404, 412),
             lambda proxy, hook: proxy.replace_item(
                 document["id"], document, etag=etag, match_condition=MatchConditions.IfNotModified, response_hook=hook
             ),
@@ -139,9 +145,9 @@ class Container:
             where: dict[str, Any] = {} if pk is None else {"partition_key": pk}
             return [each async for each in proxy.query_items(text, parameters=parameters, response_hook=hook, **where)]
 
-        return await self._call("query" if pk else "query across", None, ask)
+        return await self._call("query" if pk else "query across", (), ask)
 
-    async def _call(self, operation: str, expected: int | None, ask: Callable[[Any, Callable[..., None]], Awaitable[Any]]) -> Any:
+    async def _call(self, operation: str, expected: tuple[int, ...], ask: Callable[[Any, Callable[..., None]], Awaitable[Any]]) -> Any:
         from azure.core.exceptions import AzureError
         from azure.cosmos.exceptions import CosmosHttpResponseError
 
@@ -155,7 +161,7 @@ class Container:
                 return await ask(await self._account.proxy(self._name), hook)
             except CosmosHttpResponseError as error:
                 units.note(self._name, operation, error.headers or {})  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-                if error.status_code in (expected, 404 if expected == 412 else expected):
+                if error.status_code in expected and getattr(error, "sub_status", None) != _NO_CONTAINER:
                     return None
                 pause = _pause(error)
                 if error.status_code != 429 or waited + pause > self._patience:
@@ -198,6 +204,8 @@ def _ours(error: BaseException) -> BaseException:
             )
         if error.status_code in _PASSING:
             return BillyError("unavailable", f"The store answered {error.status_code}.", next="Try again in a while.", retry_after=5)
+        if error.status_code in (None, 401, 403):
+            return BillyError("unavailable", "The store does not let this identity in.", next="Look at the identity's role on the account.")
         return RuntimeError(f"The store refused an operation with {error.status_code}.")
     if isinstance(error, (ServiceRequestError, ServiceResponseError)):
         return BillyError("unavailable", "The store cannot be reached.", next="Try again in a while.", retry_after=5)

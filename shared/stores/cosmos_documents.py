@@ -60,16 +60,16 @@ def body(document: Document) -> bytes:
     return zlib.decompress(base64.b85decode(document["body"]))
 
 
-def advance(document: Document | None, write: Write) -> tuple[Applied, Document | None]:
+def advance(document: Document | None, write: Write, lane: int = 0) -> tuple[Applied, Document | None]:
     """What becomes of a write to what is there, and the document after it (the same one where nothing changes).
 
-    A change that lists or totals must follow is added to the document's `pending`.
+    A change that lists or totals must follow is added to the document's `pending`, with the lane in which it is counted.
     """
     if document is None:
-        return (Applied.CONFLICT, None) if write.expects else (Applied.APPLIED, _written(None, write))
+        return (Applied.CONFLICT, None) if write.expects else (Applied.APPLIED, _written(None, write, lane))
     answer = _judge(document, write)
     if answer is Applied.APPLIED:
-        return answer, _written(document, write)
+        return answer, _written(document, write, lane)
     if answer is Applied.DUPLICATE and write.stamp > document["stamp"]:
         # Known true at a later moment now: an event from in between, coming late, is older than what is here.
         return answer, document | {"stamp": write.stamp, "version": document["version"] + 1}
@@ -91,7 +91,7 @@ def _judge(document: Document, write: Write) -> Applied:
     return Applied.APPLIED if write.stamp > document["stamp"] else Applied.STALE
 
 
-def _written(before: Document | None, write: Write) -> Document:
+def _written(before: Document | None, write: Write, lane: int) -> Document:
     text = "" if write.deleted else indexed(write.id, write.words)
     # The moment of creation, and with it the place in the lists, stays what it was: deletions do not tell it.
     created = before["created"] if before else write.created
@@ -120,7 +120,7 @@ def _written(before: Document | None, write: Write) -> Document:
         document["_etag"] = before["_etag"]
     was, now = facts(before), facts(document)
     if was != now:
-        document["pending"].append({"token": f"{id}@{document['version']}", "before": was, "after": now})
+        document["pending"].append({"token": f"{id}@{document['version']}", "lane": lane, "before": was, "after": now})
     return marked(document)
 
 

@@ -11,7 +11,7 @@ from shared.stores.cosmos import Container, CosmosAccount, Document
 from shared.stores.cosmos_documents import advance, asked, check, holds, key, marked, stored
 from shared.stores.cosmos_entries import Entries, Lists
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
-from shared.stores.cosmos_totals import Change, Counters, Totals
+from shared.stores.cosmos_totals import LANES, Change, Counters, Totals
 from shared.stores.protocols import Applied, Page, Query, Stored, Total, Write
 
 AT_ONCE = 24  # objects that one call writes side by side
@@ -37,7 +37,8 @@ class CosmosMirror:
         self._objects: Container = account.container(OBJECTS)
         totals = account.container(TOTALS)
         self._entries = Entries(account.container(ENTRIES))
-        self._counters = Counters(totals, self._objects, crc32(f"{gethostname()}:{getpid()}".encode()) if lane is None else lane)
+        self._lane = (crc32(f"{gethostname()}:{getpid()}".encode()) if lane is None else lane) % LANES
+        self._counters = Counters(totals, self._objects)
         self._totals = Totals(totals)
         self._lists = Lists(account.container(ENTRIES), self._objects, self._totals)
 
@@ -124,7 +125,7 @@ class CosmosMirror:
             before = document = await self._objects.read(id, id)
             told: Sequence[Applied] = ()
             for write in writes:
-                answer, document = advance(document, write)
+                answer, document = advance(document, write, self._lane)
                 told = (*told, answer)
             if document is before or document is None:
                 return told, document, since
@@ -183,7 +184,8 @@ class CosmosMirror:
 
 
 def _change(document: Document, pending: Document, since: int) -> Change:
-    return Change(document["kind"], document["id"], document["created"], pending["token"], pending["before"], pending["after"], since)
+    what = (pending["token"], pending["before"], pending["after"])
+    return Change(document["kind"], pending["lane"], document["id"], document["created"], *what, since)
 
 
 async def _all[T](steps: Iterable[Awaitable[T]]) -> tuple[list[T], list[BaseException]]:

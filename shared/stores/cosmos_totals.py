@@ -19,17 +19,22 @@ from shared.stores.protocols import Total
 DAY = 86_400
 ALWAYS = -1  # the day under which all days are summed
 FOREVER = 2**32 // DAY  # the last day that a position has room for
-LANES = 16  # counters side by side for one day or for all, so that instances do not wait for each other
+LANES = 16  # counters side by side for a day and for all days: each process writes to one, and does not wait for the others
 QUARTER = SHIFT + 23  # bits of a position below its bucket: 97 days share an index partition
 MOST_TOKENS = 256  # more than that are left by processes that ended; they are looked into
 LOOKED_INTO = 64
 
 
+type _Key = tuple[str, int, int]  # kind, day, lane
+
+
 @dataclass(slots=True)
 class Change:
-    """A pending change of an object. `since` is this process's moment before it began to wait."""
+    """A pending change of an object, to be counted in its lane, whoever does it. `since` is a moment of this process before
+    the change was seen waiting."""
 
     kind: str
+    lane: int
     object: str
     created: int
     token: str
@@ -50,14 +55,13 @@ class _Counter:
 
 
 class Counters:
-    """The counters in this process's lane. Changes that come at once to one counter are counted with one write."""
+    """Writes the counters. Changes that come at once to one counter are counted with one write."""
 
-    def __init__(self, totals: Container, objects: Container, lane: int) -> None:
+    def __init__(self, totals: Container, objects: Container) -> None:
         self._totals = totals
         self._objects = objects
-        self._lane = lane % LANES
         self._moments = count()
-        self._counters: dict[tuple[str, int], _Counter] = {}
+        self._counters: dict[_Key, _Counter] = {}
 
     def moment(self) -> int:
         """A number that grows with each call: what happened before what in this process."""
@@ -65,43 +69,44 @@ class Counters:
 
     async def add(self, changes: Sequence[Change]) -> None:
         """Counted, durably and once, on return."""
-        keys: set[tuple[str, int]] = set()
+        keys: set[_Key] = set()
         for change in changes:
-            for day in (change.created // DAY, ALWAYS):
-                keys.add((change.kind, day))
-                self._counter(change.kind, day).waiting.append(change)
-        results = await asyncio.gather(*(self._drain(*key) for key in keys), return_exceptions=True)
+            for key in _keys(change):
+                keys.add(key)
+                self._counter(key).waiting.append(change)
+        results = await asyncio.gather(*(self._drain(key) for key in keys), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
     def settled(self, change: Change) -> None:
         """The object waits no more: the counters may drop the token when they are written next."""
-        for day in (change.created // DAY, ALWAYS):
-            self._counter(change.kind, day).settled.add(change.token)
+        for key in _keys(change):
+            self._counter(key).settled.add(change.token)
 
-    def _counter(self, kind: str, day: int) -> _Counter:
+    def _counter(self, key: _Key) -> _Counter:
         if len(self._counters) > 4_096:  # a backfill walks through many days
-            idle = [key for key, each in self._counters.items() if not each.waiting and not each.lock.locked()]
-            for key in idle[:2_048]:
-                del self._counters[key]
-        return self._counters.setdefault((kind, day), _Counter())
+            idle = [each for each, counter in self._counters.items() if not counter.waiting and not counter.lock.locked()]
+            for each in idle[:2_048]:
+                del self._counters[each]
+        return self._counters.setdefault(key, _Counter())
 
-    async def _drain(self, kind: str, day: int) -> None:
-        counter = self._counter(kind, day)
+    async def _drain(self, key: _Key) -> None:
+        counter = self._counter(key)
         async with counter.lock:
             batch, counter.waiting = counter.waiting, []
             try:
-                while batch and not await self._write(counter, kind, day, batch):
+                while batch and not await self._write(counter, key, batch):
                     counter.read_at = -1
             except BaseException:
                 counter.read_at = -1
                 counter.waiting = batch + counter.waiting  # whoever waits for these finds them, or a sweep does
                 raise
 
-    async def _write(self, counter: _Counter, kind: str, day: int, batch: Sequence[Change]) -> bool:
+    async def _write(self, counter: _Counter, key: _Key, batch: Sequence[Change]) -> bool:
         """One attempt; False where another writer came first."""
-        pk, id = partition(kind, day), f"{day}.{self._lane}"
+        kind, day, lane = key
+        pk, id = partition(kind, day), f"{day}.{lane}"
         if counter.read_at < 0:
             counter.known = await self._totals.read(pk, id)
             counter.read_at = self.moment()
@@ -139,6 +144,10 @@ class Counters:
     async def _abandoned(self, tokens: Sequence[str]) -> set[str]:
         waiting = await asyncio.gather(*(self._waits(token.rpartition("@")[0], token) for token in tokens))
         return {token for token, waits in zip(tokens, waiting, strict=True) if not waits}
+
+
+def _keys(change: Change) -> tuple[_Key, _Key]:
+    return (change.kind, change.created // DAY, change.lane), (change.kind, ALWAYS, change.lane)
 
 
 def partition(kind: str, day: int) -> str:
