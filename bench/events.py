@@ -5,6 +5,7 @@ import hmac
 import sqlite3
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,10 @@ def charges(mirror: Path, wanted: int) -> list[dict[str, Any]]:
     file = sqlite3.connect(f"file:{mirror / 'mirror.sqlite'}?mode=ro", uri=True)
     try:
         (there,) = file.execute("SELECT sum(count) FROM totals WHERE kind = 'charge' AND day = -1").fetchone()
-        rows = file.execute(
-            "SELECT body FROM (SELECT body, row_number() OVER (ORDER BY position) AS n FROM objects INDEXED BY by_kind "
-            "WHERE kind = 'charge' AND deleted = 0) WHERE n % ? = 0 LIMIT ?",
-            (max(1, there // wanted), wanted),
-        )
+        step = max(1, there // wanted)
+        positions = file.execute("SELECT position FROM objects INDEXED BY by_kind WHERE kind = 'charge' AND deleted = 0 ORDER BY position")
+        chosen = list(islice((position for (position,) in positions), 0, step * wanted, step))
+        rows = (file.execute("SELECT body FROM objects WHERE position = ?", (position,)).fetchone() for position in chosen)
         return [orjson.loads(body) for (body,) in rows]
     finally:
         file.close()

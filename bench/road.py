@@ -71,7 +71,7 @@ def _row(asked: Asked, ours: list[Seen], peer: list[Seen]) -> Row:
 
 def _reads(home: Path, url: str, key: str) -> list[Asked]:
     charges = events.charges(home, 2000)
-    people = [charge["billing_details"] for charge in charges if charge["billing_details"]["email"]]
+    people = [each for charge in charges if (each := charge["billing_details"])["email"] and (each["name"] or "").strip()]
     first = int(time.time()) // 86_400 - time.gmtime().tm_mday + 1
     number, cursor, before = _far(home, url, key)
 
@@ -85,14 +85,15 @@ def _reads(home: Path, url: str, key: str) -> list[Asked]:
         return quote(random.choice(people)["name"].split()[-1])
 
     listed, bare = f"/api/charges?status=succeeded&limit={PAGE}", "/list?status=succeeded&before="
-    found = [("part of an email", part), ("a surname", surname), ("a common word", lambda: "order"), ("nothing", lambda: "qqqqzzzz")]
+    found = [("part of an email", part, ""), ("a surname", surname, "&whole=1"), ("a common word", lambda: "order", "&whole=1")]
+    found.append(("nothing", lambda: "qqqqzzzz", ""))
     return [
         Asked("get by id", lambda: f"/api/charges/{id()}", lambda: f"/get/{id()}", 5),
         Asked(f"{PAGE} newest of a status, page 1", lambda: listed, lambda: f"{bare}{LAST}", 15),
         Asked(f"{PAGE} newest of a status, page {number:,}", lambda: f"{listed}&cursor={cursor}", lambda: f"{bare}{before}", 15),
         *(
-            Asked(f"search: {name}", lambda words=words: f"/api/search?q={words()}", lambda words=words: f"/search?q={words()}", 20)
-            for name, words in found
+            Asked(f"search: {name}", lambda q=q: f"/api/search?q={q()}", lambda q=q, whole=whole: f"/search?q={q()}{whole}", 20)
+            for name, q, whole in found
         ),
         Asked("get_stats", lambda: "/api/stats", lambda: f"/stats?first={first}", 10),
     ]

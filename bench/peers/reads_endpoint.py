@@ -36,7 +36,9 @@ def application(path: str) -> Starlette:
         return answered(file.execute(LIST, (asked["status"], int(asked["before"]))).fetchall())
 
     async def search(request: Request) -> Response:
-        expression = " AND ".join(f'"{word}"*' for word in request.query_params["q"].replace("@", " ").replace(".", " ").split())
+        asked = request.query_params
+        star = "" if "whole" in asked else "*"  # a whole word spares the merging of all that begin with it
+        expression = " AND ".join(f'"{word}"{star}' for word in asked["q"].replace("@", " ").replace(".", " ").split())
         found = [row for kind in KINDS for row in file.execute(SEARCH.format(kind), (expression,))]
         return answered(sorted(found, reverse=True)[:20])
 
