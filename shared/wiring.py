@@ -1,16 +1,22 @@
 """The one place that knows which adapters run. The context is made on the first call that needs it, once a process."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shared.context import Context, Seam, Stripe
 from shared.errors import BillyError
 from shared.settings import Settings, read_settings
-from shared.stores.protocols import Secrets
+from shared.stores.protocols import AuditLog, Mirror, Records, Secrets
 
 if TYPE_CHECKING:
     from shared.gateway.client import StripeGateway
+
+
+class _Closing(Protocol):
+    async def close(self) -> None: ...
+
 
 _made: Context | None = None
 _making = asyncio.Lock()
@@ -28,25 +34,67 @@ async def context() -> Context:
 
 async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
     """A context of its own over the stores that the settings choose. Close it with `close_context`."""
-    if settings.store != "embedded":
-        raise BillyError("unavailable", "The Azure stores are not built yet.", next="Set BILLY_STORE=embedded.")
+    seam = seam or Seam()
+    parts = await (_embedded(settings) if settings.store == "embedded" else _azure(settings, seam))
+    return Context(
+        settings=settings,
+        mirror=parts.mirror,
+        records=parts.records,
+        audit=parts.audit,
+        secrets=parts.secrets,
+        stripe=_Door(settings, parts).open,
+        seam=seam,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    mirror: Mirror
+    records: Records
+    audit: AuditLog
+    secrets: Secrets
+    opened: tuple[_Closing, ...]  # closed in this order
+
+
+async def _embedded(settings: Settings) -> _Parts:
     from shared.stores.local_secrets import LocalSecrets
     from shared.stores.sqlite_audit import SqliteAuditLog
     from shared.stores.sqlite_mirror import SqliteMirror
     from shared.stores.sqlite_records import SqliteRecords
 
     folder = _folder(settings)
-    secrets = LocalSecrets.open(folder)
-    door = _Door(settings, secrets)
-    return Context(
-        settings=settings,
-        mirror=SqliteMirror.open(folder),
-        records=SqliteRecords.open(folder),
-        audit=SqliteAuditLog.open(folder),
-        secrets=secrets,
-        stripe=door.open,
-        seam=seam or Seam(),
-    )
+    mirror, records, audit = SqliteMirror.open(folder), SqliteRecords.open(folder), SqliteAuditLog.open(folder)
+    return _Parts(mirror, records, audit, LocalSecrets.open(folder), (mirror, records, audit))
+
+
+async def _azure(settings: Settings, seam: Seam) -> _Parts:
+    """The stores in Azure, as the managed identity; or emulators on this machine, each with its key."""
+    from shared.stores.cosmos import CosmosAccount
+    from shared.stores.cosmos_mirror import CosmosMirror
+    from shared.stores.cosmos_records import CosmosRecords
+    from shared.stores.identity import is_loopback, managed_identity
+    from shared.stores.keyvault import KeyVaultSecrets
+    from shared.stores.local_secrets import LocalSecrets
+    from shared.stores.tables import TablesAuditLog
+
+    given = {"BILLY_COSMOS_ENDPOINT": settings.cosmos_endpoint, "BILLY_TABLES_ENDPOINT": settings.tables_endpoint}
+    missing = [name for name, value in given.items() if not value]
+    emulated = not missing and all(is_loopback(value) for value in given.values())
+    if not settings.key_vault_url and not emulated:
+        missing.append("BILLY_KEY_VAULT_URL")
+    if missing:
+        raise BillyError("unavailable", "The stores in Azure have no address.", next=f"Set {', '.join(missing)}.")
+    if (settings.cosmos_key or settings.tables_key) and not emulated:
+        raise BillyError("unavailable", "A key is for an emulator on this machine.", next="Unset BILLY_COSMOS_KEY and BILLY_TABLES_KEY.")
+    identity = managed_identity(settings.identity_client_id)
+    account = CosmosAccount(settings.cosmos_endpoint, settings.cosmos_key or identity)
+    audit = TablesAuditLog.open(settings.tables_endpoint, settings.tables_key or identity)
+    vault = KeyVaultSecrets.open(settings.key_vault_url, identity, seam.now) if settings.key_vault_url else None
+    if emulated:
+        await account.create_missing()
+        await audit.create()
+    opened = (account, audit, *((vault,) if vault else ()), identity)
+    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or LocalSecrets.open(_folder(settings)), opened)
 
 
 def _folder(settings: Settings) -> Path:
@@ -56,18 +104,17 @@ def _folder(settings: Settings) -> Path:
 
 async def close_context(made: Context) -> None:
     """Closes the stores and the connections of a context."""
-    for part in (made.mirror, made.records, made.audit):
-        await part.close()  # type: ignore[attr-defined]
     door = made.stripe.__self__  # type: ignore[attr-defined]
-    await door.close()
+    await door.close_all()
 
 
 class _Door:
     """The gateway to Stripe, opened on first use, and anew when the key has changed."""
 
-    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+    def __init__(self, settings: Settings, parts: _Parts) -> None:
         self._settings = settings
-        self._secrets = secrets
+        self._secrets = parts.secrets
+        self._opened = parts.opened
         self._key = ""
         self._gateway: StripeGateway | None = None
 
@@ -88,3 +135,9 @@ class _Door:
         if self._gateway is not None:
             await self._gateway.close()
             self._gateway = None
+
+    async def close_all(self) -> None:
+        """Also the stores that were opened beside it."""
+        await self.close()
+        for part in self._opened:
+            await part.close()

@@ -8,6 +8,7 @@ a promised row without its copy.
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from azure.core.credentials import AzureNamedKeyCredential
@@ -26,8 +27,6 @@ COLUMNS = ("operation", "actor", "attempt", "decision")  # what the service itse
 LARGEST = 30_000  # characters of a row; a property takes 32 Ki UTF-16 units
 LARGEST_PAGE = 1000  # rows in one answer of the service
 
-type Credential = AsyncTokenCredential | AzureNamedKeyCredential
-
 
 class TablesAuditLog:
     """`AuditLog` over one table. Open it once in a process, and close it."""
@@ -36,12 +35,14 @@ class TablesAuditLog:
         self._table: Any = table  # the client's methods take keywords without types
 
     @classmethod
-    def open(cls, endpoint: str, credential: Credential, table: str = TABLE) -> "TablesAuditLog":
-        """Over a table of the service at `endpoint`. Raises ValueError for a key that would leave this machine."""
-        if isinstance(credential, AzureNamedKeyCredential) and not is_loopback(endpoint):
+    def open(cls, endpoint: str, credential: AsyncTokenCredential | str, table: str = TABLE) -> "TablesAuditLog":
+        """Over a table of the service at `endpoint`. A text is an emulator's key: raises ValueError for one that would leave this machine."""
+        if isinstance(credential, str) and not is_loopback(endpoint):
             raise ValueError("A key is for an emulator on this machine; Azure takes the managed identity.")
+        account = urlsplit(endpoint).path.strip("/")
+        signed = AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else credential
         patience: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.3, "connection_timeout": 5, "read_timeout": 20}
-        return cls(TableClient(endpoint, table, credential=credential, **patience))
+        return cls(TableClient(endpoint, table, credential=signed, **patience))
 
     async def create(self) -> None:
         """Makes the table where it is not there: for emulators. In Azure it is deployed, and the app may not make tables."""

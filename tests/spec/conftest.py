@@ -153,10 +153,52 @@ def surface(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings that lead to Cosmos DB's and Table Storage's stand-ins, run for this test process."""
+    from tests.peers.azurite import running_azurite
+    from tests.peers.cosmos import KEY, running_cosmos
+
+    home = tmp_path_factory.mktemp("emulators")
+    with running_azurite(home) as connection, running_cosmos(home / "cosmos") as cosmos:
+        facts = dict(part.split("=", 1) for part in connection.strip(";").split(";"))
+        tables = {"tables_endpoint": facts["TableEndpoint"], "tables_key": facts["AccountKey"]}
+        yield {"store": "azure", "cosmos_endpoint": cosmos, "cosmos_key": KEY, **tables}
+
+
+async def emptied(emulators: dict[str, str]) -> None:
+    """What the test before has left is gone."""
+    from azure.core.credentials import AzureNamedKeyCredential
+    from azure.data.tables.aio import TableServiceClient
+
+    from shared.stores.cosmos import CosmosAccount
+    from tests.peers.azurite import ACCOUNT
+
+    account = CosmosAccount(emulators["cosmos_endpoint"], emulators["cosmos_key"])
+    cosmos = await account.client()
+    async for each in cosmos.list_databases():
+        await cosmos.delete_database(each["id"])
+    await account.close()
+    key = AzureNamedKeyCredential(ACCOUNT, emulators["tables_key"])
+    async with TableServiceClient(emulators["tables_endpoint"], credential=key) as tables:
+        async for each in tables.list_tables():
+            await tables.delete_table(each.name)
+
+
+@pytest.fixture(params=["embedded", pytest.param("azure", marks=pytest.mark.slow)])
+async def stores(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of the stores that the test runs on."""
+    if request.param == "embedded":
+        return {}
+    emulators = request.getfixturevalue("emulators")
+    await emptied(emulators)
+    return emulators
+
+
 @pytest.fixture
-async def billy(sandbox_url: str, tmp_path: Path) -> AsyncIterator[Billy]:
+async def billy(sandbox_url: str, tmp_path: Path, stores: dict[str, Any]) -> AsyncIterator[Billy]:
     clock = Clock()
-    settings = Settings(home=tmp_path / "billy", stripe_api_base=sandbox_url, stripe_api_key=STRIPE_KEY)
+    settings = Settings(home=tmp_path / "billy", stripe_api_base=sandbox_url, stripe_api_key=STRIPE_KEY, **stores)
     context = await make_context(settings, Seam(now=clock.now))
     keys = {role: (await make_key(context, f"the {role}", role, None, "system"))["key"] for role in ROLES}
     stripe = Stripe(sandbox_url)

@@ -6,7 +6,6 @@ from secrets import token_hex
 from time import time
 
 import pytest
-from azure.core.credentials import AzureNamedKeyCredential
 
 from shared.stores.identity import managed_identity
 from shared.stores.keyvault import KeyVaultSecrets
@@ -57,7 +56,7 @@ async def sqlite_audit(tmp_path: Path) -> AsyncIterator[SqliteAuditLog]:
 
 
 @pytest.fixture
-async def tables_audit(azurite_tables: tuple[str, AzureNamedKeyCredential]) -> AsyncIterator[TablesAuditLog]:
+async def tables_audit(azurite_tables: tuple[str, str]) -> AsyncIterator[TablesAuditLog]:
     """An audit log with a table of its own."""
     opened = TablesAuditLog.open(*azurite_tables, table=f"audit{token_hex(8)}")
     await opened.create()
@@ -66,11 +65,11 @@ async def tables_audit(azurite_tables: tuple[str, AzureNamedKeyCredential]) -> A
 
 
 @pytest.fixture(scope="session")
-def azurite_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, AzureNamedKeyCredential]]:
-    """Azurite's table service: its endpoint and credential."""
+def azurite_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Azurite's table service: its endpoint and key."""
     with running_azurite(tmp_path_factory.mktemp("azurite")) as connection_string:
         facts = dict(part.split("=", 1) for part in connection_string.strip(";").split(";"))
-        yield facts["TableEndpoint"], AzureNamedKeyCredential(facts["AccountName"], facts["AccountKey"])
+        yield facts["TableEndpoint"], facts["AccountKey"]
 
 
 @pytest.fixture(params=SECRETS)
