@@ -14,7 +14,8 @@ QUICK = 2_000  # entries that a read walks on the event loop; one that has to wa
 def page(connection: sqlite3.Connection, query: Query, most: int | None) -> tuple[list[tuple[int, bytes]], int] | None:
     """Up to `limit` + 1 rows (position, body), and the exact total; None when more than `most` entries would be walked."""
     # A customer's objects of one status are looked for among all that the customer has.
-    if query.customer is not None and _count(connection, replace(query, status=None), *_positions(query), most) is None:
+    narrowed = query.customer is not None and query.status is not None
+    if narrowed and _count(connection, replace(query, status=None), *_positions(query), most) is None:
         return None
     total = _total(connection, query, most)
     if total is None:
