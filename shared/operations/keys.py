@@ -63,9 +63,9 @@ async def create_key(call: Call) -> dict[str, Any]:
     return await make_key(call.context, clean(asked["name"], 80), asked["role"], expires, call.actor.id)
 
 
-async def make_key(context: Context, name: str, role: str, expires: int | None, maker: str) -> dict[str, Any]:
-    """Keeps a new key's digest and answers the key with its facts."""
-    raw = PREFIX + context.seam.token(32)
+async def make_key(context: Context, name: str, role: str, expires: int | None, maker: str, raw: str | None = None) -> dict[str, Any]:
+    """Keeps a new key's digest and answers the key with its facts. `raw` is a key that somebody else drew by chance."""
+    raw = raw or PREFIX + context.seam.token(32)
     now = int(context.seam.now())
     document = {
         "key_id": context.seam.id("key"),
