@@ -23,6 +23,9 @@ param stripeMode string = 'test'
 ])
 param cosmosCapacity string = 'serverless'
 
+@description('A Cosmos DB account that was restored from a backup and takes the place of the deployment\'s own.')
+param cosmosName string = ''
+
 @description('Instances at most. What they cost is paid only while they run.')
 @minValue(40)
 @maxValue(1000)
@@ -155,7 +158,7 @@ module cosmos 'modules/cosmos.bicep' = {
   name: 'cosmos'
   scope: group
   params: {
-    name: 'cosmos-billy-${token}'
+    name: empty(cosmosName) ? 'cosmos-billy-${token}' : cosmosName
     location: location
     tags: allTags
     public: !privateNetwork

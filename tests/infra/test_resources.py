@@ -221,3 +221,15 @@ def test_live_money_is_kept_longer_and_cannot_be_deleted_with_its_group(infra: I
         infra.one("Microsoft.DocumentDB/databaseAccounts").at("properties"),
     )
     assert tier["operator"]["operands"]["true_value"] == "Continuous30Days"
+
+
+@pytest.mark.requirement("AB-161")
+def test_a_deployment_shares_nothing_with_another(infra: Infrastructure) -> None:
+    """One company, one deployment: its own group, names of its own, and nothing that was there before."""
+    assert infra.one("Microsoft.Resources/resourceGroups").at("name") == "rg-${name}"
+    assert "var token = toLower(uniqueString(subscription().id, name, location))" in infra.texts["main.bicep"]
+    for symbol, (_, body) in infra.modules().items():
+        assert accessed(body["scope"]) == "group", symbol
+        assert "token" in json.dumps(body["params"], default=str), symbol
+    existing = [symbol for parsed in infra.files.values() for symbol, each in parsed.get("resources", {}).items() if each["existing"]]
+    assert existing == []

@@ -1,5 +1,7 @@
 """Which stores run: what the settings have to say, and that a key never stands in for the identity in Azure."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from shared.errors import BillyError
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 
+ROOT = Path(__file__).parents[2]
 AZURE = {
     "cosmos_endpoint": "https://billy.documents.azure.com:443/",
     "tables_endpoint": "https://billy.table.core.windows.net/",
@@ -57,3 +60,11 @@ async def test_an_address_that_only_looks_like_this_machine_is_none(tmp_path: Pa
     given = AZURE | {"cosmos_endpoint": address, "tables_endpoint": address}
     with pytest.raises(BillyError):
         await make_context(settings(tmp_path, **given, cosmos_key="a2V5"))
+
+
+def test_azures_clients_are_not_imported_before_a_call_needs_them() -> None:
+    """They cost seconds of processor time at a cold start."""
+    heavy = "azure.identity,azure.data.tables,azure.keyvault.secrets,azure.cosmos,azure.core,aiohttp,msal,cryptography"
+    check = f"import sys, function_app; print(sorted(set({heavy.split(',')!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
