@@ -47,6 +47,12 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
     )
 
 
+async def repair(made: Context) -> int:
+    """Ends what crashes have left in the mirror, and tells how many objects it met: 0 where a store changes all at once."""
+    mend = getattr(made.mirror, "repair", None)
+    return int(await mend()) if mend is not None else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     mirror: Mirror

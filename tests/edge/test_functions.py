@@ -42,7 +42,7 @@ def test_every_queue_and_timer_is_known(functions: dict[str, dict]) -> None:
     queues = {name: function["queue"] for name, function in functions.items() if function["trigger"] == "queue"}
     timers = {name for name, function in functions.items() if function["trigger"] == "timer"}
     assert queues == {"apply_stripe_event": "stripe-events", "run_sync": "billy-sync"}
-    assert timers == {"adopt_first_key", "raise_alarms", "settle_attempts", "sync_timer", "sync_watch"}
+    assert timers == {"adopt_first_key", "raise_alarms", "repair_mirror", "settle_attempts", "sync_timer", "sync_watch"}
 
 
 def test_no_route_begins_with_what_the_host_keeps_for_itself(functions: dict[str, dict]) -> None:
