@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import FrameType
 from quickstart import prepare
 from quickstart.client import CallFailed, call, wait_for
 from quickstart.processes import Child
+from shared.errors import BillyError
 
 ROOT = Path(__file__).parent.parent
 SCALE = os.environ.get("BILLY_COMPANY_SCALE", "1")
@@ -28,9 +30,16 @@ class Broken(Exception):
 
 def main() -> int:
     home = Path(os.environ.get("BILLY_HOME") or ".billy").resolve()
-    port = int(os.environ.get("PORT") or 7071)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (home / "run.lock").open("w")
+    try:
+        port = _port(os.environ.get("PORT") or "7071")
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / "run.lock").open("w")
+    except Broken as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The state cannot be kept in {home} ({error.strerror}). Set BILLY_HOME to a folder that can be written.", file=sys.stderr)
+        return 1
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -43,10 +52,15 @@ def main() -> int:
         _run(home, port, children)
     except Stop:
         print("\nStopping …", flush=True)
+    except BillyError as error:
+        print(f"\n{error.detail} {error.next or ''}", file=sys.stderr)
+        return 1
     except (Broken, CallFailed) as error:
         print(f"\n{error}\nThe logs are in {home / 'logs'}.", file=sys.stderr)
         return 1
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # who asks twice waits for the same end, which loses nothing
         (home / "run.json").unlink(missing_ok=True)
         for child in reversed(children):
             child.stop()
@@ -56,6 +70,7 @@ def main() -> int:
 
 def _run(home: Path, port: int, children: list[Child]) -> None:
     began = time.monotonic()
+    _check_free(port)
     (home / "logs").mkdir(exist_ok=True)
     environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT)}
     sandbox_url = None
@@ -121,7 +136,9 @@ def _first_sync(url: str, key: str, children: list[Child]) -> None:
     while not state["complete"]:
         _check(children)
         if state.get("last_error") and not state["running"]:
-            raise Broken("The first synchronisation failed: " + str(state["last_error"]))
+            error = state["last_error"]
+            words = (error["detail"], error.get("next") or "") if isinstance(error, dict) else (str(error), "")
+            raise Broken(f"The first synchronisation failed. {words[0]} {words[1]}")
         prepare.progress(state)
         time.sleep(0.1)
         state = call("GET", f"{url}/api/sync", key=key)
@@ -132,6 +149,22 @@ def _check(children: list[Child]) -> None:
     for child in children:
         if child.ended() is not None:
             raise Broken(f"{child.name.capitalize()} ended at its start.")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
+        raise Broken("PORT is a whole number from 1 to 65535.")
+    return int(text)
+
+
+def _check_free(port: int) -> None:
+    """Somebody else's server must not be taken for the host: it would be given the owner's key."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Broken(f"Port {port} cannot be used ({error.strerror}). Stop what uses it, or set PORT to another one.") from None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

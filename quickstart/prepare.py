@@ -3,12 +3,14 @@
 import os
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from quickstart.client import call
 from shared.actor import system
 from shared.context import Context
+from shared.gateway.client import gateway
 from shared.operations.keys import find_key, make_key
 from shared.operations.trail import append
 from shared.settings import read_settings
@@ -22,11 +24,12 @@ BAR = 30
 
 async def prepare(home: Path, sandbox_url: str | None, webhook_url: str) -> str:
     """Sets what is not set yet, and answers the owner's key. On a laptop the key is kept, so that clients stay connected."""
-    settings = read_settings({"BILLY_HOME": str(home)})
+    settings = replace(read_settings(), home=home)
     context = await make_context(settings)
     try:
         if sandbox_url:
             await _connect_sandbox(context, sandbox_url, webhook_url)
+        await gateway(context)  # a key that cannot be used is told before anything starts
         return await _owner_key(context, home / OWNER_KEY_FILE)
     finally:
         await close_context(context)

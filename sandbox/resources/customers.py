@@ -81,7 +81,6 @@ def create(call: Call) -> Object:
     wanted = settings.pop("default_payment_method", None)
     _change(world, customer, params)
     world.insert(customer)
-    world.emit("customer.created", customer)
     if "payment_method" in params:
         payment_methods.attached(world, payment_methods.usable(world, params["payment_method"], param="payment_method"), id)
     if "source" in params:
@@ -94,6 +93,7 @@ def create(call: Call) -> Object:
             world, wanted, param="invoice_settings[default_payment_method]"
         )["id"]
         world.save(customer)
+    world.emit("customer.created", customer)
     for number in params.get("tax_id_data", []):
         tax_ids.made(world, number["type"], number["value"], customer=id)
     return customer

@@ -145,6 +145,7 @@ def finalize(world: World, invoice: dict, *, auto_advance: bool | None = None, p
     if customer.get("currency") is None:
         customer["currency"] = invoice["currency"]
     world.save(customer)
+    world.emit("customer.updated", customer)
     secret = f"{world.account}/{'live' if world.livemode else 'test'}_{world.ids.letters(32)}"
     invoice |= {
         "status": "open",

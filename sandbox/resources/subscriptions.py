@@ -172,6 +172,7 @@ def build(world: World, customer: dict, given: dict) -> dict:
     if customer.get("currency") is None:
         customer["currency"] = currency
         world.save(customer)
+        world.emit("customer.updated", customer)
     return subscription
 
 

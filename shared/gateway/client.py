@@ -15,6 +15,7 @@ from shared.errors import BillyError
 from shared.gateway import failures
 from shared.gateway.keys import check_key
 from shared.gateway.kinds import API_VERSION, KINDS, Kind, as_object, is_id, write_from_object
+from shared.gateway.mode import check_mode
 from shared.settings import Settings
 from shared.stores.protocols import Write
 
@@ -162,9 +163,10 @@ class StripeGateway:
 
 
 async def gateway(context: Context) -> StripeGateway:
-    """The context's door to Stripe with all its calls, not only those that operations may make."""
+    """The context's door to Stripe with all its calls, not only those that operations may make. Raises for a key of the other mode."""
     found = await context.stripe()
     assert isinstance(found, StripeGateway)
+    await check_mode(context.records, found.livemode)
     return found
 
 

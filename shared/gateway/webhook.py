@@ -26,7 +26,7 @@ async def accept(context: Context, payload: bytes, signature: str | None) -> str
     Raises `too_large`, `unavailable` where no secret is set, and `invalid_request` for what is not Stripe's. Nothing is stored.
     """
     if len(payload) > LARGEST:
-        raise BillyError("too_large", "The delivery is larger than 1 MiB.")
+        raise BillyError("too_large", "The delivery is larger than 1 MiB.", next="Send Stripe's own deliveries; none is that large.")
     secrets = await _secrets(context)
     if not secrets:
         raise BillyError(

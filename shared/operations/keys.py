@@ -57,10 +57,13 @@ class Keys(Output):
 async def create_key(call: Call) -> dict[str, Any]:
     """Make an API key with a role. The key itself is in this answer and nowhere else: only its SHA-256 is kept."""
     asked = call.settled.arguments if call.settled else {}
+    name = clean(asked["name"], 80)
+    if not name:
+        raise BillyError("invalid_request", "The name holds nothing that can be read.", next="Give the key a name that people recognise.")
     expires = moment(asked["expires_at"], end=True) if asked.get("expires_at") else None
     if expires is not None and expires <= call.context.seam.now():
         raise BillyError("invalid_request", "The expiry lies in the past.", next="Give a later expires_at.")
-    return await make_key(call.context, clean(asked["name"], 80), asked["role"], expires, call.actor.id)
+    return await make_key(call.context, name, asked["role"], expires, call.actor.id)
 
 
 async def make_key(context: Context, name: str, role: str, expires: int | None, maker: str, raw: str | None = None) -> dict[str, Any]:

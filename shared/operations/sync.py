@@ -79,7 +79,13 @@ async def request_run(context: Context, asked_by: str) -> dict[str, Any]:
     while True:
         record = await context.records.get(COLLECTION, RUN)
         if record is not None and record.document["state"] in ACTIVE:
-            return record.document
+            if record.document["state"] != "stalled":
+                return record.document
+            try:  # it goes on where it stopped, and what stopped it then is no longer news
+                again = record.document | {"state": "requested", "last_error": None}
+                return (await context.records.replace(COLLECTION, record, again)).document
+            except Changed:
+                continue
         run = {
             "run": context.seam.id("run"),
             "state": "requested",

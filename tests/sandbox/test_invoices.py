@@ -271,3 +271,10 @@ def test_three_decimal_and_zero_decimal_invoices_are_charged_as_they_are(client)
         )
         paid = client.v1.invoices.pay(draft(client, customer, amount, currency).id)
         assert (paid.currency, paid.amount_paid) == (currency, amount)
+
+
+def test_what_an_invoice_changes_of_its_customer_is_told_in_an_event(client, customer):
+    opened(client, customer)
+    told = [e.data.object.to_dict() for e in client.v1.events.list({"limit": 100}).data if e.data.object.to_dict().get("id") == customer.id]
+    assert told[0] == client.v1.customers.retrieve(customer.id).to_dict()
+    assert told[-1]["invoice_settings"]["default_payment_method"] == customer.invoice_settings.default_payment_method

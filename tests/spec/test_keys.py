@@ -62,3 +62,7 @@ async def test_a_missing_or_malformed_key_is_told_nothing_but_that(billy: Billy,
     answered = await billy.rest("owner", "list_charges", headers={"authorization": header})
     assert answered.error == "unauthenticated"
     assert set(answered.body) == {"type", "title", "status", "code", "detail", "next"}
+
+
+async def test_a_key_needs_a_name_that_can_be_read(billy: Billy) -> None:
+    assert (await billy.rest("owner", "create_key", name="\u200b\u200b", role="read_only")).error == "invalid_request"
