@@ -1,5 +1,6 @@
 """A front before the Cosmos server: it passes everything on, but what a rule says fails as it fails in Azure."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,11 +28,21 @@ class Refusal:
     after: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Requests that wait. Each that arrives is in the queue."""
+
+    asked: Asked
+    arrived: asyncio.Queue[Asked] = field(default_factory=asyncio.Queue)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass
 class Front:
     url: str = ""
     rule: Callable[[Asked], Refusal | None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
+    held: Hold | None = None
 
     def fails(self, container: str, does: str, status: int, *, times: int = 10**9, after: bool = False, **headers: str) -> None:
         """From now on, `times` requests of that kind fail."""
@@ -44,6 +55,11 @@ class Front:
             return Refusal(status, {name.replace("_", "-"): value for name, value in headers.items()}, after)
 
         self.rule = rule
+
+    def holds(self, container: str, does: str) -> Hold:
+        """From now on, requests of that kind wait until the hold is released."""
+        self.held = Hold(Asked(container, does))
+        return self.held
 
     def heals(self) -> None:
         self.rule = lambda _: None
@@ -66,6 +82,9 @@ async def running_front(endpoint: str) -> AsyncIterator[Front]:
         async def handle(request: web.Request) -> web.StreamResponse:
             asked = _asked(request)
             front.asked.append(asked)
+            if front.held is not None and front.held.asked == asked:
+                front.held.arrived.put_nowait(asked)
+                await front.held.released.wait()
             refusal = front.rule(asked)
             sent = {name: value for name, value in request.headers.items() if name.lower() not in ("host", "content-length")}
             body = await request.read()

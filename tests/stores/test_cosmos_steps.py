@@ -220,6 +220,25 @@ async def test_writers_in_one_lane_and_in_others_and_a_repair_beside_them_count_
         await each.close()
 
 
+async def test_a_slow_writer_counts_nothing_that_others_have_counted_and_forgotten(
+    account: CosmosAccount, front: Front, failing: CosmosMirror
+) -> None:
+    other = CosmosMirror(account, lane=1)
+    await other.apply([charge(9)])
+    hold = front.holds(TOTALS, "read")
+    slow = asyncio.create_task(failing.apply([charge(1)]))
+    async with asyncio.timeout(20):
+        for _ in range(2):  # it has written the object, and is about to look at both counters
+            await hold.arrived.get()
+    assert await other.repair() == 1
+    await other.apply([charge(2)])  # which drops the token of what was ended
+    counters = await account.container(TOTALS).query("SELECT * FROM c", {})
+    assert not any(token.startswith("charge.ch_1@") for counter in counters for token in counter["counted"])
+    hold.released.set()
+    assert await slow == [Applied.APPLIED]
+    assert await agrees(account, other) == 3
+
+
 async def test_a_page_of_many_objects_of_one_day_is_counted_with_one_write_for_the_day_and_one_for_all_days(account: CosmosAccount) -> None:
     mirror = CosmosMirror(account)
     await mirror.apply([charge(n) for n in range(100)])
