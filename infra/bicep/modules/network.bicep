@@ -39,6 +39,7 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
+// The subnets stand within, because a network that is deployed again without them would try to remove them.
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: 'vnet-billy-${token}'
   location: location
@@ -49,40 +50,35 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         '10.71.0.0/16'
       ]
     }
-  }
-}
-
-resource appSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-05-01' = {
-  parent: network
-  name: 'app'
-  properties: {
-    addressPrefix: '10.71.0.0/24'
-    delegations: [
+    subnets: [
       {
-        name: 'flex'
+        name: 'app'
         properties: {
-          serviceName: 'Microsoft.App/environments'
+          addressPrefix: '10.71.0.0/24'
+          delegations: [
+            {
+              name: 'flex'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+        }
+      }
+      {
+        name: 'endpoints'
+        properties: {
+          addressPrefix: '10.71.1.0/24'
+          privateEndpointNetworkPolicies: 'Enabled'
+          networkSecurityGroup: {
+            id: endpointRules.id
+          }
         }
       }
     ]
   }
 }
 
-resource endpointSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-05-01' = {
-  parent: network
-  name: 'endpoints'
-  properties: {
-    addressPrefix: '10.71.1.0/24'
-    privateEndpointNetworkPolicies: 'Enabled'
-    networkSecurityGroup: {
-      id: endpointRules.id
-    }
-  }
-  dependsOn: [
-    appSubnet
-  ]
-}
-
 output networkId string = network.id
-output appSubnetId string = appSubnet.id
-output endpointSubnetId string = endpointSubnet.id
+output appSubnetId string = '${network.id}/subnets/app'
+output endpointSubnetId string = '${network.id}/subnets/endpoints'
