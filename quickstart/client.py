@@ -17,9 +17,9 @@ def call(method: str, url: str, *, key: str = "", body: Any = None, form: Mappin
     """The JSON answer of a call. Raises `CallFailed`."""
     data = json.dumps(body).encode() if body is not None else urllib.parse.urlencode(form).encode() if form is not None else None
     kind = "application/x-www-form-urlencoded" if form is not None else "application/json"
-    request = urllib.request.Request(
+    request = urllib.request.Request(  # noqa: S310
         url, data=data, method=method, headers={"content-type": kind, "accept": "application/json, text/event-stream"}
-    )  # noqa: S310
+    )
     if key:
         request.add_header("authorization", f"Bearer {key}")
     try:
