@@ -3,10 +3,10 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
 from shared.errors import BillyError
 from shared.stores.cosmos_layout import DATABASE, KEY_PATH, layout
@@ -171,6 +171,16 @@ class Container:
                 await asyncio.sleep(pause)
             except AzureError as error:
                 raise _ours(error) from None
+
+
+async def together[T](steps: Iterable[Awaitable[T]]) -> list[T]:
+    """What the steps answer, side by side. Raises what the first one that failed raised, when all have ended: nothing goes
+    on behind the caller's back."""
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast(list[T], results)
 
 
 def name(*parts: str) -> str:

@@ -5,11 +5,10 @@ entry tells wrongly. An entry carries the object's version, so that a slow write
 was taken out stays for a day as a marker that is in no list.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.stores.cosmos import Container, Document, name
+from shared.stores.cosmos import Container, Document, name, together
 from shared.stores.cosmos_documents import SHIFT, body, facts, sortable
 from shared.stores.cosmos_layout import RETIRED
 from shared.stores.cosmos_totals import DAY, FOREVER, QUARTER, Totals, bucket
@@ -35,7 +34,7 @@ class Entries:
         wanted = {_by_kind(document): now is not None} | {
             _by_customer(document["kind"], customer): now is not None and customer == now[1] for customer in customers
         }
-        await asyncio.gather(*(self._put(_entry(document, pk, listed), new=new) for pk, listed in wanted.items()))
+        await together(self._put(_entry(document, pk, listed), new=new) for pk, listed in wanted.items())
 
     async def _put(self, entry: Document, *, new: bool) -> None:
         while True:
@@ -88,7 +87,7 @@ class Lists:
                         return found, True
                     break
                 shown = rows[:missing]
-                documents = await asyncio.gather(*(self._objects.read(row["id"], row["id"]) for row in shown))
+                documents = await together(self._objects.read(row["id"], row["id"]) for row in shown)
                 found += [document for document in documents if document is not None and _matches(document, query)]
                 if len(rows) <= missing:
                     break
@@ -118,7 +117,7 @@ class Lists:
             return 0
         low, high = start << SHIFT, min((end + 1 << SHIFT) - 1, LAST)
         within = [each for each in buckets if low >> QUARTER <= each <= high >> QUARTER]
-        return sum(await asyncio.gather(*(self._count(_in_bucket(query.kind, each), query, low, high) for each in within)))
+        return sum(await together(self._count(_in_bucket(query.kind, each), query, low, high) for each in within))
 
     async def _count(self, pk: str, query: Query, low: int, high: int) -> int:
         if low > high:

@@ -7,7 +7,7 @@ from socket import gethostname
 from typing import Any
 from zlib import crc32
 
-from shared.stores.cosmos import Container, CosmosAccount, Document
+from shared.stores.cosmos import Container, CosmosAccount, Document, together
 from shared.stores.cosmos_documents import advance, asked, check, holds, key, marked, stored
 from shared.stores.cosmos_entries import Entries, Lists
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
@@ -61,7 +61,7 @@ class CosmosMirror:
     async def search(self, text: str, kinds: Sequence[str], limit: int) -> Sequence[Stored]:
         """An exact id by point read; words by the index on their beginnings, newest first."""
         exact = text.strip()
-        read = await asyncio.gather(*(self._read(kind, exact) for kind in kinds)) if exact else []
+        read = await together(self._read(kind, exact) for kind in kinds) if exact else []
         found = [document for document in read if document is not None and not document["deleted"]]
         ids = {document["id"] for document in found}
         for id in await self._matching(text, kinds, limit):

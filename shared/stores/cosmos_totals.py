@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from shared.stores.cosmos import Container, Document, name
+from shared.stores.cosmos import Container, Document, name, together
 from shared.stores.cosmos_documents import SHIFT, Facts
 from shared.stores.protocols import Total
 
@@ -74,10 +74,7 @@ class Counters:
             for key in _keys(change):
                 keys.add(key)
                 self._counter(key).waiting.append(change)
-        results = await asyncio.gather(*(self._drain(key) for key in keys), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        await together(self._drain(key) for key in keys)
 
     def settled(self, change: Change) -> None:
         """The object waits no more: the counters may drop the token when they are written next."""
@@ -116,7 +113,7 @@ class Counters:
         fresh = {each.token: each for each in batch if each.token not in counted}
         # A counter that was never made counted nothing.
         late = [each for each in fresh.values() if each.since <= counter.read_at] if known else []
-        for each, waits in zip(late, await asyncio.gather(*(self._waits(each.object, each.token) for each in late)), strict=True):
+        for each, waits in zip(late, await together(self._waits(each.object, each.token) for each in late), strict=True):
             if not waits:
                 del fresh[each.token]
         if not fresh:
@@ -142,7 +139,7 @@ class Counters:
         return document is not None and any(each["token"] == token for each in document["pending"])
 
     async def _abandoned(self, tokens: Sequence[str]) -> set[str]:
-        waiting = await asyncio.gather(*(self._waits(token.rpartition("@")[0], token) for token in tokens))
+        waiting = await together(self._waits(token.rpartition("@")[0], token) for token in tokens)
         return {token for token, waits in zip(tokens, waiting, strict=True) if not waits}
 
 
