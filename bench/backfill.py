@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.run import Run
 
 PAGES = 150  # of each list that the peer reads in one round, and
-ROUNDS = 3  # rounds before and after the backfill
+ROUNDS = 3  # rounds before and after the backfill, in a full run
 FLAT = 1.25  # memory at the end over memory when a quarter was done
 LARGEST = 250  # MB
 UNLIMITED = {"BILLY_SYNC_REQUESTS_PER_SECOND": "1000000"}
@@ -36,13 +36,13 @@ def fill(run: Run, home: Path) -> list[Row]:
     key = homes.owner_key(home)
     with homes.sandbox(company, cores=[OTHER_CORE]) as stripe:
         say("paging the lists with aiohttp and orjson alone")
-        raw = [_paged(stripe) for _ in range(ROUNDS)]
+        raw = [_paged(stripe) for _ in range(run.rounds(ROUNDS))]
         say("backfilling the mirror")
         with homes.host(home, stripe=stripe.url, settings=UNLIMITED, cores=[HOST_CORE]) as host:
             before = host.processor()
             objects, seconds, memory = _backfilled(host, key)
             peak, processor = host.memory(), host.processor() - before
-        raw += [_paged(stripe) for _ in range(ROUNDS)]
+        raw += [_paged(stripe) for _ in range(run.rounds(ROUNDS))]
     peer, ours = middle(wall for wall, _ in raw), objects / seconds
     each, busy = objects / processor, middle(busy for _, busy in raw)
     quarter = next((size for done, size in memory if done >= objects / 4), peak)

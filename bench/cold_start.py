@@ -47,7 +47,7 @@ def measure(run: Run) -> list[Row]:
     indexed = [sys.executable, "-P", "-m", "bench.peers.index_app"]
     commands = {"bare": [sys.executable, "-P", "-c", "pass"], "ours": [*indexed, str(ours)], "empty": [*indexed, str(empty)]}
     loaded = ""
-    for number in range(run.sized(ROUNDS, 5) + 1):
+    for number in range(run.sized(ROUNDS, 3) + 1):
         for name, command in commands.items():
             began = time.perf_counter()
             output = _run(command, ours.parent)

@@ -24,7 +24,7 @@ PATH = "/webhooks/stripe"
 
 def measure(run: Run) -> list[Row]:
     found = events.charges(run.mirror(), 1000)
-    count = run.sized(EVENTS, 800)
+    count = run.sized(EVENTS, 400)
     with ExitStack() as stack:
         servers = {"ours": _host(stack, run.folder("accept"), APPLY_OFF), "applying": _host(stack, run.folder("accept-apply"), {})}
         for name, flags in (("group", ["--group"]), ("single", [])):

@@ -18,7 +18,8 @@ LIST = """SELECT position, body FROM objects INDEXED BY by_status WHERE deleted 
 ORDER BY position DESC LIMIT 100"""
 SEARCH = """SELECT position, body FROM objects JOIN (SELECT rowid AS found FROM words_{0} WHERE words_{0} MATCH ? ORDER BY rowid DESC LIMIT 20)
 ON position = found"""
-STATS = "SELECT status, currency, sum(count), sum(amount), sum(refunded) FROM totals WHERE kind = ? AND day >= ? GROUP BY 1, 2"
+ALWAYS, LAST_DAY = -1, 2**31  # the day under which all days are summed, and one that never comes
+STATS = "SELECT status, currency, sum(count), sum(amount), sum(refunded) FROM totals WHERE kind = ? AND day BETWEEN ? AND ? GROUP BY 1, 2"
 
 
 def application(path: str) -> Starlette:
@@ -44,7 +45,9 @@ def application(path: str) -> Starlette:
 
     async def stats(request: Request) -> Response:
         first = int(request.query_params["first"])
-        return answered([row for kind, day in (("charge", first), ("subscription", 0)) for row in file.execute(STATS, (kind, day))])
+        return answered(
+            [row for asked in (("charge", first, LAST_DAY), ("subscription", ALWAYS, ALWAYS)) for row in file.execute(STATS, asked)]
+        )
 
     return Starlette(routes=[Route("/get/{id}", get), Route("/list", listed), Route("/search", search), Route("/stats", stats)])
 
