@@ -9,7 +9,7 @@ from zlib import crc32
 
 from shared.stores.cosmos import Document, name
 from shared.stores.protocols import Applied, Stored, Write
-from shared.stores.sqlite_words import indexed, phrases
+from shared.stores.words import indexed, phrases
 
 SHIFT = 31
 PREFIX = 12  # letters of a word's longest beginning in the index; what is typed beyond them is compared with the text

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from shared.stores.sqlite_words import phrases
+from shared.stores.words import phrases
 
 _KIND = re.compile(r"[a-z][a-z_]{0,39}")
 PREFIXES = 4  # beginnings of up to this many letters have a list of their own in the index

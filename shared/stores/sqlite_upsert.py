@@ -9,7 +9,7 @@ from shared.stores.sqlite_lists import SHIFT
 from shared.stores.sqlite_search import SearchIndex, index_name
 from shared.stores.sqlite_totals import MIGRATION as TOTALS
 from shared.stores.sqlite_totals import Deltas, Facts
-from shared.stores.sqlite_words import indexed
+from shared.stores.words import indexed
 
 # An object's words are kept beside it, because FTS5 takes an entry out only when told what is in it.
 MIGRATION = f"""
