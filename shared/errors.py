@@ -22,7 +22,7 @@ TITLE: dict[str, str] = {
     "invalid_request": "The request cannot be read as this operation",
     "unauthenticated": "A valid API key is needed",
     "declined": "Stripe declined the payment",
-    "not_allowed": "Your role does not permit this",
+    "not_allowed": "This is not permitted",
     "not_found": "There is no such thing here",
     "method_not_allowed": "This address does not take that method",
     "conflict": "Something else happened first",

@@ -120,6 +120,7 @@ class _Door:
     def __init__(self, settings: Settings, parts: _Parts) -> None:
         self._settings = settings
         self._secrets = parts.secrets
+        self._records = parts.records
         self._opened = parts.opened
         self._key = ""
         self._gateway: StripeGateway | None = None
@@ -128,13 +129,16 @@ class _Door:
         key = self._settings.stripe_api_key or await self._secrets.get("stripe-api-key") or ""
         if self._gateway is None or key != self._key:
             from shared.gateway.client import StripeGateway
+            from shared.gateway.mode import check_mode
 
             if not key:
                 raise BillyError(
                     "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
                 )
+            opened = StripeGateway(key, self._settings)
+            await check_mode(self._records, opened.livemode)
             await self.close()
-            self._gateway, self._key = StripeGateway(key, self._settings), key
+            self._gateway, self._key = opened, key
         return self._gateway
 
     async def close(self) -> None:

@@ -15,7 +15,6 @@ from shared.errors import BillyError
 from shared.gateway import failures
 from shared.gateway.keys import check_key
 from shared.gateway.kinds import API_VERSION, KINDS, Kind, as_object, is_id, write_from_object
-from shared.gateway.mode import check_mode
 from shared.settings import Settings
 from shared.stores.protocols import Write
 
@@ -163,10 +162,9 @@ class StripeGateway:
 
 
 async def gateway(context: Context) -> StripeGateway:
-    """The context's door to Stripe with all its calls, not only those that operations may make. Raises for a key of the other mode."""
+    """The context's door to Stripe with all its calls, not only those that operations may make."""
     found = await context.stripe()
     assert isinstance(found, StripeGateway)
-    await check_mode(context.records, found.livemode)
     return found
 
 

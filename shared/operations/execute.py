@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -12,6 +12,11 @@ from shared.errors import BillyError
 from shared.operations import trail, writing
 from shared.operations.operation import Call, Input, Operation
 from shared.policy.decide import Asked, Deny, decide
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error")  # the schema's own facts in pydantic's errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,18 @@ def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = Fa
             return operation.input.model_validate_strings(dict(arguments))
         return operation.input.model_validate(dict(arguments))
     except ValidationError as error:
-        fields = tuple(
-            {"field": ".".join(str(part) for part in each["loc"])[:80], "problem": each["type"].replace("_", " ")}
-            for each in error.errors(include_url=False, include_context=False, include_input=False)[:10]
-        )
+        fields = tuple(_field(each) for each in error.errors(include_url=False, include_input=False)[:10])
         raise BillyError(
             "invalid_request",
             "Some arguments are not as this operation takes them.",
             next="Mend the fields named here and call again.",
             fields=fields,
         ) from None
+
+
+def _field(error: "ErrorDetails") -> dict[str, str]:
+    """Where and what is wrong, and what the schema would take there; never what was given."""
+    context = error.get("ctx", {})
+    bounds = " ".join(str(context[name]) for name in BOUNDS if name in context)
+    where = ".".join(str(part) for part in error["loc"])[:80]
+    return {"field": where, "problem": error["type"].replace("_", " ")} | ({"expected": bounds[:300]} if bounds else {})

@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.lists import Moment, moment
-from shared.operations.operation import Call, Input, Output, WriteInput, operation
+from shared.operations.operation import Call, Input, Output, Settled, WriteInput, operation
 from shared.operations.refunds import Written
 from shared.operations.untrusted import clean
 from shared.operations.views import iso
@@ -43,6 +43,18 @@ class Keys(Output):
     data: list[dict[str, Any]]
 
 
+async def settle_key(call: Call) -> Settled:
+    """The key that would be made. Raises `invalid_request` for a name that cannot be read and an expiry in the past."""
+    asked: CreateKeyInput = call.input
+    name = clean(asked.name, 80)
+    if not name:
+        raise BillyError("invalid_request", "The name holds nothing that can be read.", next="Give the key a name that people recognise.")
+    expires = moment(asked.expires_at, end=True) if asked.expires_at else None
+    if expires is not None and expires <= call.context.seam.now():
+        raise BillyError("invalid_request", "The expiry lies in the past.", next="Give a later expires_at.")
+    return Settled({"name": name, "role": asked.role, "expires": expires}, f"Make an API key with the role {asked.role}.")
+
+
 @operation(
     "POST /api/keys",
     permission="manage_keys",
@@ -53,17 +65,13 @@ class Keys(Output):
     agents=False,
     shown_once=("key",),
     idempotent=False,
+    settle=settle_key,
 )
 async def create_key(call: Call) -> dict[str, Any]:
     """Make an API key with a role. The key itself is in this answer and nowhere else: only its SHA-256 is kept."""
-    asked = call.settled.arguments if call.settled else {}
-    name = clean(asked["name"], 80)
-    if not name:
-        raise BillyError("invalid_request", "The name holds nothing that can be read.", next="Give the key a name that people recognise.")
-    expires = moment(asked["expires_at"], end=True) if asked.get("expires_at") else None
-    if expires is not None and expires <= call.context.seam.now():
-        raise BillyError("invalid_request", "The expiry lies in the past.", next="Give a later expires_at.")
-    return await make_key(call.context, name, asked["role"], expires, call.actor.id)
+    assert call.settled is not None
+    settled = call.settled.arguments
+    return await make_key(call.context, settled["name"], settled["role"], settled["expires"], call.actor.id)
 
 
 async def make_key(context: Context, name: str, role: str, expires: int | None, maker: str, raw: str | None = None) -> dict[str, Any]:
@@ -95,6 +103,12 @@ async def list_keys(call: Call) -> dict[str, Any]:
     return {"data": sorted(shown, key=lambda each: str(each["id"]), reverse=True)}
 
 
+async def settle_revocation(call: Call) -> Settled:
+    """The key that would be revoked. Raises `not_found`."""
+    found = await _by_id(call.context, call.input.id)
+    return Settled({"id": call.input.id}, f"Revoke the API key {found.document['key_id']}.")
+
+
 @operation(
     "DELETE /api/keys/{id}",
     permission="manage_keys",
@@ -104,15 +118,13 @@ async def list_keys(call: Call) -> dict[str, Any]:
     writes=True,
     destructive=True,
     agents=False,
+    settle=settle_revocation,
 )
 async def revoke_key(call: Call) -> dict[str, Any]:
     """Revoke an API key by its id (key_…). It stops working with this answer. Revoking it twice changes nothing."""
-    asked = call.settled.arguments if call.settled else {}
+    assert call.settled is not None
     while True:
-        found = await call.context.records.find(COLLECTION, {"key_id": asked["id"]}, limit=1)
-        if not found:
-            raise BillyError("not_found", "There is no key with this id.", next="List the keys.")
-        record = found[0]
+        record = await _by_id(call.context, call.settled.arguments["id"])
         if record.document["revoked"] is not None:
             return _shown(record.document)
         try:
@@ -121,6 +133,13 @@ async def revoke_key(call: Call) -> dict[str, Any]:
             return _shown(document)
         except Changed:
             continue
+
+
+async def _by_id(context: Context, id: str) -> Record:
+    found = await context.records.find(COLLECTION, {"key_id": id}, limit=1)
+    if not found:
+        raise BillyError("not_found", "There is no key with this id.", next="List the keys.")
+    return found[0]
 
 
 async def find_key(context: Context, raw: str) -> dict[str, Any] | None:

@@ -39,7 +39,9 @@ async def test_an_expired_key_stops_working(billy: Billy) -> None:
 
 
 async def test_an_expiry_in_the_past_is_refused(billy: Billy) -> None:
-    assert (await billy.rest("owner", "create_key", name="x", role="owner", expires_at="2020-01-01")).error == "invalid_request"
+    for dry_run in (False, True):
+        asked = {"name": "x", "role": "owner", "expires_at": "2020-01-01", "dry_run": dry_run}
+        assert (await billy.rest("owner", "create_key", **asked)).error == "invalid_request"
 
 
 async def test_a_repeated_creation_does_not_show_the_key_again(billy: Billy) -> None:
@@ -66,3 +68,13 @@ async def test_a_missing_or_malformed_key_is_told_nothing_but_that(billy: Billy,
 
 async def test_a_key_needs_a_name_that_can_be_read(billy: Billy) -> None:
     assert (await billy.rest("owner", "create_key", name="\u200b\u200b", role="read_only")).error == "invalid_request"
+
+
+async def test_a_preview_of_revoking_a_key_that_is_not_there_says_so(billy: Billy) -> None:
+    assert (await billy.rest("owner", "revoke_key", id="key_" + "0" * 26, dry_run=True)).error == "not_found"
+
+
+async def test_a_refused_argument_is_told_what_the_schema_takes_and_not_what_was_given(billy: Billy) -> None:
+    refused = await billy.rest("owner", "create_key", name="x", role="emperor")
+    (field,) = refused.body["fields"]
+    assert (field["field"], "billing_clerk" in field["expected"], "emperor" in str(refused.body)) == ("role", True, False)

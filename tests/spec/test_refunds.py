@@ -1,11 +1,13 @@
 """Refunding: exact, capped, once."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from shared.operations.catalogue import BY_NAME
 from shared.operations.settling import settle_attempts
+from shared.wiring import close_context, make_context
 from tests.spec.conftest import Billy
 
 pytestmark = pytest.mark.slow
@@ -238,3 +240,19 @@ async def test_without_the_audit_log_no_money_moves(both: Billy, monkeypatch: py
     answered = await both.rest("owner", "create_refund", charge=charge["id"], amount=100)
     assert answered.error == "unavailable"
     assert both.stripe.refunds(charge["id"]) == []
+
+
+@pytest.mark.requirement("AB-011")
+async def test_a_live_key_moves_nothing_where_test_objects_are_kept(billy: Billy) -> None:
+    charge = billy.stripe.charge(1000)
+    assert (await billy.rest("owner", "create_refund", charge=charge["id"], dry_run=True)).error is None
+    settings = replace(billy.context.settings, stripe_api_key="rk_live_specification000000000000")
+    live = await make_context(settings, billy.context.seam)
+    try:
+        billy.context, kept = live, billy.context
+        answered = await billy.rest("owner", "create_refund", charge=charge["id"])
+        billy.context = kept
+    finally:
+        await close_context(live)
+    assert (answered.error, billy.stripe.refunds(charge["id"])) == ("unavailable", [])
+    assert "rk_test_" in answered.body["next"]
