@@ -33,6 +33,7 @@ def built(world: World, *, amount: int, currency: str, created: int | None = Non
         "currency": currency,
         "customer": None,
         "description": None,
+        "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": world.livemode,
