@@ -124,22 +124,30 @@ class _Door:
         self._opened = parts.opened
         self._key = ""
         self._gateway: StripeGateway | None = None
+        self._opening = asyncio.Lock()  # two that open at once would close each other's connections
 
     async def open(self) -> Stripe:
         key = self._settings.stripe_api_key or await self._secrets.get("stripe-api-key") or ""
-        if self._gateway is None or key != self._key:
-            from shared.gateway.client import StripeGateway
-            from shared.gateway.mode import check_mode
+        if self._gateway is not None and key == self._key:
+            return self._gateway
+        async with self._opening:
+            if self._gateway is None or key != self._key:
+                await self._open_anew(key)
+            assert self._gateway is not None
+            return self._gateway
 
-            if not key:
-                raise BillyError(
-                    "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
-                )
-            opened = StripeGateway(key, self._settings)
-            await check_mode(self._records, opened.livemode)
-            await self.close()
-            self._gateway, self._key = opened, key
-        return self._gateway
+    async def _open_anew(self, key: str) -> None:
+        from shared.gateway.client import StripeGateway
+        from shared.gateway.mode import check_mode
+
+        if not key:
+            raise BillyError(
+                "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
+            )
+        opened = StripeGateway(key, self._settings)
+        await check_mode(self._records, opened.livemode)
+        await self.close()
+        self._gateway, self._key = opened, key
 
     async def close(self) -> None:
         if self._gateway is not None:

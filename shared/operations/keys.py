@@ -104,7 +104,11 @@ async def list_keys(call: Call) -> dict[str, Any]:
 
 
 async def settle_revocation(call: Call) -> Settled:
-    """The key that would be revoked. Raises `not_found`."""
+    """The key that would be revoked. Raises `not_found`, and `conflict` for the caller's own key, so that nobody locks everybody out."""
+    if call.input.id == call.actor.id:
+        raise BillyError(
+            "conflict", "A key cannot revoke itself.", next="Make another key with the role owner, and revoke this one with it."
+        )
     found = await _by_id(call.context, call.input.id)
     return Settled({"id": call.input.id}, f"Revoke the API key {found.document['key_id']}.")
 

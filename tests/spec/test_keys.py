@@ -78,3 +78,12 @@ async def test_a_refused_argument_is_told_what_the_schema_takes_and_not_what_was
     refused = await billy.rest("owner", "create_key", name="x", role="emperor")
     (field,) = refused.body["fields"]
     assert (field["field"], "billing_clerk" in field["expected"], "emperor" in str(refused.body)) == ("role", True, False)
+
+
+@pytest.mark.requirement("AB-166")
+async def test_a_key_cannot_revoke_itself_so_nobody_locks_everybody_out(billy: Billy) -> None:
+    (own,) = [key for key in (await billy.rest("owner", "list_keys")).body["data"] if key["name"] == "the owner"]
+    assert (await billy.rest("owner", "revoke_key", id=own["id"])).error == "conflict"
+    other = (await billy.rest("owner", "create_key", name="x", role="owner")).body["result"]
+    assert (await billy.rest(other["key"], "revoke_key", id=own["id"])).error is None
+    assert (await billy.rest("owner", "list_charges")).error == "unauthenticated"

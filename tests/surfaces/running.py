@@ -33,6 +33,7 @@ class RunningBilly:
         cursor: dict[str, str] = {}
         while True:
             page = self.client.get("/api/audit", params={"limit": "200", **cursor}, headers=self.bearer("owner")).json()
+            assert "data" in page, page
             rows += [row for row in page["data"] if row["operation"] != "list_audit"]
             if not page["has_more"]:
                 return rows[::-1]
