@@ -1,4 +1,4 @@
-"""The road: parse, permit, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
+"""The road: permit, parse, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
