@@ -146,7 +146,7 @@ def test_a_function_that_a_setting_disables_is_not_served(tmp_path: Path) -> Non
     with running_host(tmp_path / "home", **off) as host:
         assert host.client.get("/api/items/a").status_code == 404
         assert host.client.get("/api/numbers/7").text == "number 7"
-        assert host.client.post("/api/work", content="kept").status_code == 202
+        assert host.client.post("/api/jobs", content="kept").status_code == 202
         assert host.lengths()["work"] == 1
     with running_host(tmp_path / "home") as host:
         wait_until(lambda: "work kept 1" in host.journal, "the message is taken once the function is on again")

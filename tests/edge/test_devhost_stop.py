@@ -25,7 +25,7 @@ def burst(host: RunningHost, prefix: str, until: Callable[[], bool], connections
             while not until():
                 name = f"{prefix}-{lane}-{number}"
                 try:
-                    status = client.post("/api/work", content=name.encode()).status_code
+                    status = client.post("/api/jobs", content=name.encode()).status_code
                 except httpx.HTTPError:
                     return
                 if status == 202:
@@ -61,7 +61,7 @@ def test_kill_9_in_the_midst_of_a_burst_loses_no_accepted_message(tmp_path: Path
 def test_a_message_at_work_during_kill_9_is_worked_on_again_after_the_restart(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with running_host(home) as host:
-        host.client.post("/api/work", content=b"sleep 3")
+        host.client.post("/api/jobs", content=b"sleep 3")
         wait_until(lambda: "work sleep 3 1" in host.journal, "it is at work")
         host.kill()
     with running_host(home) as host:
@@ -72,7 +72,7 @@ def test_a_message_at_work_during_kill_9_is_worked_on_again_after_the_restart(tm
 def test_a_stop_lets_requests_and_messages_at_work_end(tmp_path: Path, storage: Storage) -> None:
     home = tmp_path / "home"
     with running_host(home, **storage.settings) as host:
-        host.client.post("/api/work", content=b"sleep 1.5")
+        host.client.post("/api/jobs", content=b"sleep 1.5")
         wait_until(lambda: "work sleep 1.5 1" in host.journal, "it is at work")
         answers: list[str] = []
         request = threading.Thread(target=lambda: answers.append(httpx.get(f"{host.url}/api/slow?seconds=1", timeout=30).text))
@@ -83,7 +83,7 @@ def test_a_stop_lets_requests_and_messages_at_work_end(tmp_path: Path, storage: 
         assert answers == ["slow"]
         assert "slept sleep 1.5" in host.journal
     with running_host(home, **storage.settings) as host:
-        host.client.post("/api/work", content=b"next")
+        host.client.post("/api/jobs", content=b"next")
         wait_until(lambda: "work next 1" in host.journal, "the next one is worked on")
         assert "work sleep 1.5 2" not in host.journal
 
@@ -105,7 +105,7 @@ def test_a_stop_in_the_midst_of_a_burst_loses_and_doubles_nothing(tmp_path: Path
 def test_work_that_outlasts_the_drain_is_given_back_at_once(tmp_path: Path, storage: Storage) -> None:
     home = tmp_path / "home"
     with running_host(home, "--drain", "0.5", **storage.settings) as host:
-        host.client.post("/api/work", content=b"sleep 4")
+        host.client.post("/api/jobs", content=b"sleep 4")
         wait_until(lambda: "work sleep 4 1" in host.journal, "it is at work")
         assert host.stop() == 1
     with running_host(home, **storage.settings) as host:
@@ -115,7 +115,7 @@ def test_work_that_outlasts_the_drain_is_given_back_at_once(tmp_path: Path, stor
 
 def test_a_thread_that_never_ends_does_not_keep_the_host_from_stopping(tmp_path: Path) -> None:
     with running_host(tmp_path / "home", "--drain", "0.5") as host:
-        host.client.post("/api/work", content=b"block 30")
+        host.client.post("/api/jobs", content=b"block 30")
         wait_until(lambda: "work block 30 1" in host.journal, "it is at work")
         began = time.monotonic()
         assert host.stop() == 1

@@ -33,29 +33,29 @@ async def bodies(storage: Storage, home: Path, queue: str) -> list[str]:
 
 
 def test_a_message_put_by_an_http_function_reaches_the_queue_function(host: RunningHost) -> None:
-    assert host.client.post("/api/work", content=b"one").status_code == 202
+    assert host.client.post("/api/jobs", content=b"one").status_code == 202
     wait_until(lambda: "work one 1" in host.journal, "the message is worked on")
 
 
 def test_every_element_of_a_list_output_is_a_message(host: RunningHost) -> None:
     items = [f"item-{number}" for number in range(40)]
-    assert host.client.post("/api/work/many", json=items).status_code == 202
+    assert host.client.post("/api/jobs/many", json=items).status_code == 202
     wait_until(lambda: {f"work {item} 1" for item in items} <= set(host.journal), "all are worked on")
 
 
 def test_a_queue_function_puts_messages_into_another_queue(host: RunningHost) -> None:
-    host.client.post("/api/work", content=b"forward this")
+    host.client.post("/api/jobs", content=b"forward this")
     wait_until(lambda: "done forward this True True" in host.journal, "the second function ran")
 
 
 def test_a_message_that_fails_once_comes_again_and_is_done(host: RunningHost) -> None:
-    host.client.post("/api/work", content=b"once")
+    host.client.post("/api/jobs", content=b"once")
     wait_until(lambda: "work once 2" in host.journal, "the second try")
     assert host.journal.count("work once 1") == 1
 
 
 async def test_a_message_that_always_fails_ends_in_the_poison_queue(host: RunningHost, storage: Storage) -> None:
-    host.client.post("/api/work", content=b"fail")
+    host.client.post("/api/jobs", content=b"fail")
     wait_until(lambda: f"lies in {storage.queue}-poison" in host.log, "it is buried")
     assert [line for line in host.journal if line.startswith("work")] == ["work fail 1", "work fail 2", "work fail 3"]
     host.stop()
@@ -77,25 +77,25 @@ async def test_a_message_that_is_not_base64_ends_in_the_poison_queue(tmp_path: P
 
 async def test_a_text_that_is_a_json_object_is_reformatted_and_a_list_keeps_it_as_it_is(host: RunningHost, storage: Storage) -> None:
     text = '{"b":1,"a":[]}'
-    host.client.post("/api/work/json?as=text", content=text.encode())
-    host.client.post("/api/work/json?as=list", content=text.encode())
+    host.client.post("/api/jobs/json?as=text", content=text.encode())
+    host.client.post("/api/jobs/json?as=list", content=text.encode())
     host.stop()
     assert await bodies(storage, host.home, f"{storage.queue}-kept") == ['{\n  "b": 1,\n  "a": []\n}', text]
 
 
 async def test_a_text_that_is_a_json_array_becomes_several_messages(host: RunningHost, storage: Storage) -> None:
-    host.client.post("/api/work/json?as=text", content=b' ["x", {"y": 1}, 2] ')
+    host.client.post("/api/jobs/json?as=text", content=b' ["x", {"y": 1}, 2] ')
     host.stop()
     assert sorted(await bodies(storage, host.home, f"{storage.queue}-kept")) == ["2", "x", '{\n  "y": 1\n}']
 
 
 def test_a_message_that_cannot_be_kept_fails_the_request(host: RunningHost) -> None:
-    assert host.client.post("/api/work", content=b"x" * 60_000).status_code == 500
-    assert host.client.post("/api/work", content=b"small").status_code == 202
+    assert host.client.post("/api/jobs", content=b"x" * 60_000).status_code == 500
+    assert host.client.post("/api/jobs", content=b"small").status_code == 202
 
 
 def test_a_new_batch_is_taken_when_the_threshold_is_reached_and_never_more_is_at_work(host: RunningHost, storage: Storage) -> None:
-    host.client.post("/api/work/many", json=["sleep 0.5"] * 16 + ["sleep 2"] * 64)
+    host.client.post("/api/jobs/many", json=["sleep 0.5"] * 16 + ["sleep 2"] * 64)
     wait_until(lambda: sum(line.startswith("slept") for line in host.journal) == 80, "all are done", seconds=60)
     at_work, most = 0, 0
     for line in host.journal:
@@ -108,7 +108,7 @@ def test_a_new_batch_is_taken_when_the_threshold_is_reached_and_never_more_is_at
 
 def test_a_lease_is_prolonged_while_its_message_is_at_work(tmp_path: Path, storage: Storage) -> None:
     with running_host(tmp_path / "home", "--lease", "2", **storage.settings) as host:
-        host.client.post("/api/work", content=b"sleep 5")
+        host.client.post("/api/jobs", content=b"sleep 5")
         wait_until(lambda: "slept sleep 5" in host.journal, "it is done")
         time.sleep(0.5)
         assert host.journal.count("work sleep 5 1") == 1

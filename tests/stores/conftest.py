@@ -7,6 +7,7 @@ from time import time
 
 import pytest
 
+from shared.stores.cosmos import CosmosAccount
 from shared.stores.identity import managed_identity
 from shared.stores.keyvault import KeyVaultSecrets
 from shared.stores.local_secrets import LocalSecrets
@@ -16,10 +17,24 @@ from shared.stores.tables import TablesAuditLog
 from tests.peers.azurite import running_azurite
 from tests.peers.cosmos import running_cosmos
 from tests.peers.keyvault import CLIENT_ID, Vault, running_vault
-from tests.stores.adapters import MIRRORS, RECORDS, each, endpoint_of
+from tests.stores.adapters import MIRRORS, RECORDS, cosmos_account, each, endpoint_of
+from tests.stores.cosmos_front import Front, running_front
 
 AUDIT_LOGS = ["sqlite", pytest.param("tables", marks=pytest.mark.slow)]
 SECRETS = ["file", "vault"]
+
+
+@pytest.fixture
+async def account(cosmos_endpoint: str, tmp_path: Path) -> AsyncIterator[CosmosAccount]:
+    opened = await cosmos_account(cosmos_endpoint, tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def front(cosmos_endpoint: str) -> AsyncIterator[Front]:
+    async with running_front(cosmos_endpoint) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

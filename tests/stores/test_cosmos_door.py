@@ -17,7 +17,7 @@ from shared.stores.cosmos_mirror import CosmosMirror
 from shared.stores.cosmos_records import CosmosRecords
 from shared.stores.protocols import Applied, Write
 from tests.stores.adapters import COSMOS, cosmos_account
-from tests.stores.cosmos_front import Front, running_front
+from tests.stores.cosmos_front import Front
 
 ROOT = Path(__file__).parents[2]
 CHARGE = Write("charge", "ch_1", 20_000 * 86_400, 20_000 * 86_400, b"{}", "succeeded", "cus_a", "usd", 1, 0, "word")
@@ -27,19 +27,6 @@ def marked[T](test: T) -> T:
     for mark in COSMOS:
         test = mark(test)
     return test
-
-
-@pytest.fixture
-async def account(cosmos_endpoint: str, tmp_path: Path) -> AsyncIterator[CosmosAccount]:
-    opened = await cosmos_account(cosmos_endpoint, tmp_path)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def front(cosmos_endpoint: str) -> AsyncIterator[Front]:
-    async with running_front(cosmos_endpoint) as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from shared.stores.cosmos_totals import LOOKED_INTO, MOST_TOKENS
 from shared.stores.protocols import Applied, Query, Total, Write
 from tests.peers.cosmos import KEY
 from tests.stores.adapters import COSMOS, cosmos_account
-from tests.stores.cosmos_front import Front, running_front
+from tests.stores.cosmos_front import Front
 
 pytestmark = list(COSMOS)
 
@@ -30,19 +30,6 @@ ROOT = Path(__file__).parents[2]
 def charge(n: int, stamp: int = NOON, *, status: str = "succeeded", customer: str = "cus_a", amount: int = 100) -> Write:
     body = f'{{"id":"ch_{n}","status":"{status}","amount":{amount},"customer":"{customer}","at":{stamp}}}'.encode()
     return Write("charge", f"ch_{n}", NOON + n, stamp, body, status, customer, "usd", amount, 0, f"word{n}")
-
-
-@pytest.fixture
-async def account(cosmos_endpoint: str, tmp_path: Path) -> AsyncIterator[CosmosAccount]:
-    opened = await cosmos_account(cosmos_endpoint, tmp_path)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def front(cosmos_endpoint: str) -> AsyncIterator[Front]:
-    async with running_front(cosmos_endpoint) as running:
-        yield running
 
 
 @pytest.fixture

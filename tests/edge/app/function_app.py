@@ -89,21 +89,21 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("slow")
 
 
-@app.route(route="api/work", methods=["POST"])
+@app.route(route="api/jobs", methods=["POST"])
 @app.queue_output(arg_name="message", queue_name="%SAMPLE_QUEUE%", connection="AzureWebJobsStorage")
 async def accept(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
     message.set(req.get_body().decode())
     return func.HttpResponse(status_code=202)
 
 
-@app.route(route="api/work/many", methods=["POST"])
+@app.route(route="api/jobs/many", methods=["POST"])
 @app.queue_output(arg_name="messages", queue_name="%SAMPLE_QUEUE%", connection="AzureWebJobsStorage")
 def accept_many(req: func.HttpRequest, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     messages.set([str(item) for item in req.get_json()])
     return func.HttpResponse(status_code=202)
 
 
-@app.route(route="api/work/json", methods=["POST"])
+@app.route(route="api/jobs/json", methods=["POST"])
 @app.queue_output(arg_name="message", queue_name="%SAMPLE_QUEUE%-kept", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%SAMPLE_QUEUE%-kept", connection="AzureWebJobsStorage")
 async def keep_json(req: func.HttpRequest, message: func.Out[str], messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
