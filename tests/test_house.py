@@ -15,7 +15,7 @@ from shared.settings import Settings
 ROOT = Path(__file__).parent.parent
 CODE = [
     path
-    for folder in ("shared", "functions", "devhost", "sandbox", "quickstart", "bench")
+    for folder in ("shared", "functions", "devhost", "sandbox", "emulators", "quickstart", "bench")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 CODE.append(ROOT / "function_app.py")
@@ -46,6 +46,7 @@ MAY_IMPORT = {
     },
     "sandbox": {"sandbox"},
     "devhost": {"devhost"},
+    "emulators": {"emulators"},
 }
 
 
@@ -70,7 +71,7 @@ def _within(module: str, rooms: set[str]) -> bool:
 
 @pytest.mark.parametrize("layer", MAY_IMPORT)
 def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
-    ours = ("shared", "functions", "devhost", "sandbox", "quickstart", "bench", "tests")
+    ours = ("shared", "functions", "devhost", "sandbox", "emulators", "quickstart", "bench", "tests")
     wrong = [
         f"{_name(path)} imports {module}"
         for path in CODE

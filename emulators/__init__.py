@@ -1,0 +1,1 @@
+"""Azurite and a Cosmos DB server as processes of their own on loopback, from a locked list of npm packages."""

@@ -1,0 +1,80 @@
+"use strict";
+// Vercel's Cosmos DB server over plain HTTP on loopback:  node cosmos_server.js PACKAGE PORT [FILE]
+// It says its port on standard output once it listens. With FILE (SQLite), what it holds outlives the process, however that ends.
+
+const path = require("node:path");
+
+const [, , home, port, file] = process.argv;
+const { createHttpServer } = require(home);
+
+if (file) keep(file);
+
+// The package's own command closes the connection after each answer, which costs more than the answer.
+const server = createHttpServer({ keepAlive: true });
+server.keepAliveTimeout = 600_000;
+// Its read of a document that is not there fails with 500, unless a header lets it past the comparison of partition keys: then it is 404 as in Azure.
+server.prependListener("request", (request) => {
+  if (request.method === "GET") request.headers["x-ms-documentdb-query-enablecrosspartition"] = "true";
+});
+server.listen(Number(port), "127.0.0.1", () => console.log(server.address().port));
+
+/** Every database, container and document is in the file before its change is answered, and is read from there at the start. */
+function keep(file) {
+  const { DatabaseSync } = require("node:sqlite");
+  const account = (name) => require(path.join(home, "lib", "account", name));
+  const Items = account("items").default;
+  const kinds = ["databases", "collections", "documents"].map((name) => account(name).default);
+  const sqlite = new DatabaseSync(file);
+  sqlite.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS items (
+      rid TEXT PRIMARY KEY, parent TEXT REFERENCES items ON DELETE CASCADE, number INTEGER NOT NULL, item TEXT NOT NULL);
+    CREATE INDEX IF NOT EXISTS by_parent ON items (parent, number)`);
+  const put = sqlite.prepare("INSERT INTO items VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET item = excluded.item");
+  const drop = sqlite.prepare("DELETE FROM items WHERE rid = ?");
+  const children = sqlite.prepare("SELECT number, item FROM items WHERE parent IS ? ORDER BY number");
+
+  const isKept = (items) => kinds.some((kind) => items instanceof kind);
+  const parentOf = (items) => (items instanceof kinds[0] ? null : items._parent.read()._rid);
+  const { _set, replace, delete: remove } = Items.prototype;
+  let restoring = false;
+  let replacing = false;
+
+  Items.prototype._set = function (data) {
+    const stored = _set.call(this, data);
+    if (!restoring && isKept(this)) put.run(stored._rid, parentOf(this), this._ridCount, JSON.stringify(stored));
+    return stored;
+  };
+  Items.prototype.replace = function (...given) {
+    replacing = true; // it takes out and puts in again, which must be one step in the file
+    try {
+      return replace.apply(this, given);
+    } finally {
+      replacing = false;
+    }
+  };
+  Items.prototype.delete = function (...given) {
+    const there = this._item("/id", ...given).read();
+    remove.apply(this, given);
+    if (there && !replacing && isKept(this)) drop.run(there._rid);
+  };
+
+  function restore(items) {
+    for (const { number, item } of children.all(parentOf(items))) {
+      const data = JSON.parse(item);
+      items._set(data);
+      items._ridCount = number; // from which the next one's rid is made
+      const below = items._data.get(data._rid);
+      for (const each of [below.collections, below.documents]) if (each) restore(each);
+    }
+  }
+  account("databases").default = class extends kinds[0] {
+    constructor(...given) {
+      super(...given);
+      restoring = true;
+      restore(this);
+      restoring = false;
+    }
+  };
+}
