@@ -212,7 +212,7 @@ async def _write(work: _Work, facts: Kind, pages: Sequence[ListPage]) -> None:
     for page in pages:
         writes += writes_from_page(facts, page)
     for write, applied in zip(writes, await work.context.mirror.apply(writes), strict=True):
-        if applied in (Applied.TIE, Applied.CONFLICT):
+        if applied in (Applied.TIE, Applied.CONFLICT, Applied.GONE):  # Stripe listed it, so a tombstone is in doubt
             await settle_write(work.context, work.stripe, write)
     last = pages[-1]
 

@@ -33,7 +33,7 @@ class Kind:
     refunded: str | None = None
     words: tuple[str, ...] = ()
     deletable: bool = False
-    chosen_ids: bool = False  # people may choose the ids, so they hold more than letters and digits
+    chosen_ids: bool = False  # people may choose the ids: they hold more than letters and digits, and come again after a deletion
 
 
 def _events(prefix: str, names: str) -> tuple[str, ...]:
@@ -193,6 +193,7 @@ def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = 
         refunded=_whole(value.get(facts.refunded)) if facts.refunded else None,
         words=_words(facts, value),
         expects=expects,
+        chosen_id=facts.chosen_ids,
     )
 
 
@@ -204,7 +205,8 @@ def _amount(facts: Kind, value: Object) -> int | None:
 def tombstone(kind: str, id: str, stamp: int, *, created: int = 0, expects: int | None = None) -> Write:
     """The write of a deletion. Of what was deleted nothing but the id stays."""
     body = orjson.dumps({"id": id, "object": kind, "deleted": True})
-    return Write(kind=kind, id=id, created=created, stamp=stamp, body=body, deleted=True, expects=expects)
+    chosen = KINDS[kind].chosen_ids
+    return Write(kind=kind, id=id, created=created, stamp=stamp, body=body, deleted=True, expects=expects, chosen_id=chosen)
 
 
 def writes_from_event(event: Object) -> list[Write]:

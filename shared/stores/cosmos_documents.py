@@ -1,4 +1,4 @@
-"""The document of a mirrored object, and the mirror's write rules on it: pure functions, without the engine."""
+"""The document of a mirrored object, and what a write makes of it: pure functions, without the engine."""
 
 import base64
 import re
@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from shared.stores.cosmos import Document, name
+from shared.stores.precedence import There, judge, moment
 from shared.stores.protocols import Applied, Stored, Write
 from shared.stores.words import indexed, phrases
 
@@ -67,7 +68,7 @@ def advance(document: Document | None, write: Write, lane: int = 0) -> tuple[App
     """
     if document is None:
         return (Applied.CONFLICT, None) if write.expects else (Applied.APPLIED, _written(None, write, lane))
-    answer = _judge(document, write)
+    answer = judge(_there(document), write, same=body(document) == write.body)
     if answer is Applied.APPLIED:
         return answer, _written(document, write, lane)
     if answer is Applied.DUPLICATE and write.stamp > document["stamp"]:
@@ -76,25 +77,13 @@ def advance(document: Document | None, write: Write, lane: int = 0) -> tuple[App
     return answer, document
 
 
-def _judge(document: Document, write: Write) -> Applied:
-    same = body(document) == write.body
-    if document["deleted"]:
-        return Applied.DUPLICATE if write.deleted and same else Applied.GONE
-    if write.deleted:
-        return Applied.APPLIED
-    if same:
-        return Applied.DUPLICATE
-    if write.expects is not None:
-        return Applied.APPLIED if write.expects == document["version"] else Applied.CONFLICT
-    if write.stamp == document["stamp"]:
-        return Applied.TIE
-    return Applied.APPLIED if write.stamp > document["stamp"] else Applied.STALE
+def _there(document: Document) -> There:
+    return There(document["created"], document["stamp"], document["version"], document["deleted"])
 
 
 def _written(before: Document | None, write: Write, lane: int) -> Document:
     text = "" if write.deleted else indexed(write.id, write.words)
-    # The moment of creation, and with it the place in the lists, stays what it was: deletions do not tell it.
-    created = before["created"] if before else write.created
+    created = moment(_there(before) if before else None, write)
     id = key(write.kind, write.id)
     document: Document = {
         "id": id,
@@ -118,9 +107,12 @@ def _written(before: Document | None, write: Write, lane: int) -> Document:
     }
     if before and "_etag" in before:
         document["_etag"] = before["_etag"]
-    was, now = facts(before), facts(document)
+    token, was, now = f"{id}@{document['version']}", facts(before), facts(document)
+    if before and was is not None and created != before["created"]:  # another object under the same id
+        document["pending"].append({"token": f"{token}-", "lane": lane, "created": before["created"], "before": was, "after": None})
+        was = None
     if was != now:
-        document["pending"].append({"token": f"{id}@{document['version']}", "lane": lane, "before": was, "after": now})
+        document["pending"].append({"token": token, "lane": lane, "created": created, "before": was, "after": now})
     return marked(document)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.stores.cosmos import Container, Document, name, together
-from shared.stores.cosmos_documents import SHIFT, body, facts, sortable
+from shared.stores.cosmos_documents import SHIFT, body, facts, position, sortable
 from shared.stores.cosmos_layout import RETIRED
 from shared.stores.cosmos_totals import DAY, FOREVER, QUARTER, Totals, bucket
 from shared.stores.protocols import Page, Query
@@ -25,13 +25,15 @@ class Entries:
 
     async def follow(self, document: Document) -> None:
         """Makes the entries say what the document says. May be done again, by anybody, in any order."""
-        states = [state for change in document["pending"] for state in (change["before"], change["after"])]
+        changes = document["pending"]
+        states = [state for change in changes for state in (change["before"], change["after"])]
         if len({None if state is None else (state[0], state[1]) for state in states}) < 2:
             return  # neither the status nor the customer was another one
         now = facts(document)
+        made = {_in_bucket(document["kind"], bucket(position(change["created"], document["oid"]))) for change in changes}
         new = states[0] is None
         customers = {str(state[1]) for state in states if state is not None and state[1] is not None}
-        wanted = {_by_kind(document): now is not None} | {
+        wanted = {pk: now is not None and pk == _by_kind(document) for pk in made} | {
             _by_customer(document["kind"], customer): now is not None and customer == now[1] for customer in customers
         }
         await together(self._put(_entry(document, pk, listed), new=new) for pk, listed in wanted.items())

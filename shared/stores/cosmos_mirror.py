@@ -185,7 +185,7 @@ class CosmosMirror:
 
 def _change(document: Document, pending: Document, since: int) -> Change:
     what = (pending["token"], pending["before"], pending["after"])
-    return Change(document["kind"], pending["lane"], document["id"], document["created"], *what, since)
+    return Change(document["kind"], pending["lane"], document["id"], pending["created"], *what, since)
 
 
 async def _all[T](steps: Iterable[Awaitable[T]]) -> tuple[list[T], list[BaseException]]:

@@ -13,6 +13,7 @@ class Write:
     `stamp` is a lower bound, in epoch seconds of Stripe's clock, of the moment at which `body` was true.
     `expects` is the row version that was read before the object was fetched: such a write is newer by causality
     and is refused only if somebody wrote in between (0: no row was there). `deleted` leaves a tombstone.
+    `chosen_id`: people chose the id, and may give it to another object once this one is deleted.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Write:
     words: str = ""
     deleted: bool = False
     expects: int | None = None
+    chosen_id: bool = False
 
 
 class Applied(StrEnum):
@@ -36,8 +38,8 @@ class Applied(StrEnum):
     APPLIED = "applied"
     DUPLICATE = "duplicate"  # the same body is already there
     STALE = "stale"  # what is there is newer
-    TIE = "tie"  # another state in the same second: fetch the object and write it with `expects`
-    GONE = "gone"  # a tombstone is there, and nothing wakes it
+    TIE = "tie"  # what is newer cannot be told from the times: fetch the object and write it with `expects`
+    GONE = "gone"  # a tombstone is there; nothing wakes it but what was fetched after the tombstone was read
     CONFLICT = "conflict"  # `expects` no longer holds: read and fetch again
 
 
@@ -88,7 +90,10 @@ class Total:
 
 
 class Mirror(Protocol):
-    """Stripe's objects as last known. Deleted ones are tombstones: `get` shows them, lists and search do not."""
+    """Stripe's objects as last known. Deleted ones are tombstones: `get` shows them, lists and search do not.
+
+    `stores.precedence` says which of two statements stands.
+    """
 
     async def get(self, kind: str, id: str) -> Stored | None: ...
 

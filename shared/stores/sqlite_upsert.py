@@ -1,9 +1,10 @@
-"""The mirror's write rules on SQLite: what is newer wins, a tie is told, and a tombstone is for ever."""
+"""Writes into the mirror on SQLite: the row, and with it the roll-up and the search index."""
 
 import sqlite3
 from typing import NamedTuple
 from zlib import crc32
 
+from shared.stores.precedence import There, judge, moment
 from shared.stores.protocols import Applied, Write
 from shared.stores.sqlite_lists import SHIFT
 from shared.stores.sqlite_search import SearchIndex, index_name
@@ -35,6 +36,7 @@ FROM objects WHERE id = ? AND kind = ?"""
 UPDATE = """UPDATE objects SET status = ?, customer = ?, currency = ?, amount = ?, refunded = ?, stamp = ?,
 version = version + 1, deleted = ?, words = ?, body = ? WHERE position = ?"""
 CONFIRM = "UPDATE objects SET stamp = ?, version = version + 1 WHERE position = ?"
+MOVE = "UPDATE objects SET position = ?, created = ? WHERE position = ?"
 TAKEN = "SELECT 1 FROM objects WHERE position = ?"
 
 
@@ -50,6 +52,10 @@ class _Row(NamedTuple):
     deleted: int
     words: str
     same: int
+
+    @property
+    def there(self) -> There:
+        return There(self.created, self.stamp, self.version, bool(self.deleted))
 
 
 class Upsert:
@@ -75,7 +81,7 @@ class Upsert:
         if found is None:
             return Applied.CONFLICT if write.expects else self._probe(connection, write, words)
         row = _Row(*found)
-        answer = judge(row, write)
+        answer = judge(row.there, write, same=bool(row.same))
         if answer is Applied.APPLIED:
             self._update(connection, write, row, words)
         elif answer is Applied.DUPLICATE and write.stamp > row.stamp:
@@ -98,7 +104,7 @@ class Upsert:
 
     def _insert(self, connection: sqlite3.Connection, write: Write, words: str, position: int | None = None) -> bool:
         if position is None:
-            position = write.created << SHIFT | crc32(write.id.encode()) >> 1
+            position = _place(write.created, write.id)
         status, currency, amount, refunded = write.status or "", write.currency or "", write.amount or 0, write.refunded or 0
         values = (position, write.kind, write.id, write.created, status, write.customer, currency, amount, refunded, write.stamp)
         if connection.execute(INSERT, (*values, write.deleted, words, write.body)).rowcount == 0:
@@ -110,10 +116,7 @@ class Upsert:
 
     def _probe(self, connection: sqlite3.Connection, write: Write, words: str) -> Applied:
         """Another object has the position that belongs to this one: it takes the next that is free."""
-        position = write.created << SHIFT | crc32(write.id.encode()) >> 1
-        while connection.execute(TAKEN, (position,)).fetchone():
-            position = write.created << SHIFT | (position + 1) & (1 << SHIFT) - 1
-        self._insert(connection, write, words, position)
+        self._insert(connection, write, words, _free(connection, write.created, write.id))
         return Applied.APPLIED
 
     def _update(self, connection: sqlite3.Connection, write: Write, row: _Row, words: str) -> None:
@@ -122,14 +125,20 @@ class Upsert:
         connection.execute(
             UPDATE, (status, write.customer, currency, amount, refunded, stamp, write.deleted, words, write.body, row.position)
         )
-        before: Facts = (write.kind, row.created, row.status, row.currency, row.amount, row.refunded)
-        # The moment of creation, and with it the place in the lists, stays what it was: deletions do not tell it.
-        after: Facts = (write.kind, row.created, status, currency, amount, refunded)
-        if write.deleted or before != after:
-            self._totals.add(before, -1)
-            if not write.deleted:
-                self._totals.add(after, 1)
-        self._reword(write.kind, row.position, row.words, words)
+        created = moment(row.there, write)
+        before: Facts | None = None if row.deleted else (write.kind, row.created, row.status, row.currency, row.amount, row.refunded)
+        after: Facts | None = None if write.deleted else (write.kind, created, status, currency, amount, refunded)
+        if before != after:
+            for facts, sign in ((before, -1), (after, 1)):
+                if facts is not None:
+                    self._totals.add(facts, sign)
+        if created == row.created:
+            self._reword(write.kind, row.position, row.words, words)
+            return
+        position = _free(connection, created, write.id)
+        connection.execute(MOVE, (position, created, row.position))
+        self._reword(write.kind, row.position, row.words, "")
+        self._reword(write.kind, position, "", words)
 
     def _reword(self, kind: str, position: int, old: str, new: str) -> None:
         changes = self._words.setdefault(kind, {})
@@ -137,16 +146,13 @@ class Upsert:
         changes[position] = (first[0] if first else old, new)
 
 
-def judge(row: _Row, write: Write) -> Applied:
-    """What becomes of a write to an object that is there."""
-    if row.deleted:
-        return Applied.DUPLICATE if write.deleted and row.same else Applied.GONE
-    if write.deleted:
-        return Applied.APPLIED
-    if row.same:
-        return Applied.DUPLICATE
-    if write.expects is not None:
-        return Applied.APPLIED if write.expects == row.version else Applied.CONFLICT
-    if write.stamp == row.stamp:
-        return Applied.TIE
-    return Applied.APPLIED if write.stamp > row.stamp else Applied.STALE
+def _place(created: int, id: str) -> int:
+    return created << SHIFT | crc32(id.encode()) >> 1
+
+
+def _free(connection: sqlite3.Connection, created: int, id: str) -> int:
+    """The position that belongs to an object, or the next one that is free."""
+    position = _place(created, id)
+    while connection.execute(TAKEN, (position,)).fetchone():
+        position = created << SHIFT | (position + 1) & (1 << SHIFT) - 1
+    return position

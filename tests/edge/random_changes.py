@@ -154,7 +154,10 @@ class Changes:
         self._call(f"/v1/prices/{self._one('prices')}", {"nickname": self._word()})
 
     def _coupon(self) -> None:
-        self._made("coupons", self._call("/v1/coupons", {"percent_off": self._chance.randrange(1, 100), "duration": "once"}))
+        form: dict[str, Any] = {"percent_off": self._chance.randrange(1, 100), "duration": "once"}
+        if self._chance.random() < 0.5:
+            form["id"] = f"AGAIN {self._chance.randrange(4)}"  # refused while there is one, and another coupon after that
+        self._made("coupons", self._call("/v1/coupons", form))
 
     def _delete_coupon(self) -> None:
         self._call(f"/v1/coupons/{self._one('coupons')}", method="DELETE")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -98,6 +99,56 @@ async def test_a_tie_with_an_object_that_is_gone_leaves_a_tombstone(context: Con
     assert await apply_event(context, event_of(customer | {"name": "B"}, "customer.updated", 1_000)) is Outcome.REFETCHED
     stored = await context.mirror.get("customer", customer["id"])
     assert stored is not None and stored.deleted
+
+
+COUPON = {"percent_off": 10, "duration": "once"}
+
+
+@pytest.mark.parametrize("between", [0, 5, 86_400])
+async def test_a_coupon_that_is_deleted_and_made_again_is_in_the_mirror_whatever_order_its_events_come_in(
+    own_double: Double, open_context: Callable[..., Any], between: int
+) -> None:
+    context = await open_context(own_double)
+    for order in [*itertools.permutations(range(3)), (2, 0, 1, 2, 0, 1), (1, 1, 2, 0)]:
+        id = f"SPRING {''.join(map(str, order))}"
+        first, deleted, second, again = _made_twice(own_double, id, between)
+        for place in order:
+            await apply_event(context, (first, deleted, second)[place])
+        assert await held(context, "coupon", id) == again, order
+        own_double.call("DELETE", f"/v1/coupons/{quote(id)}")
+        (end, *_) = own_double.call("GET", "/v1/events?limit=1")["data"]
+        for event in (end, second, first, deleted):
+            await apply_event(context, event)
+        stored = await context.mirror.get("coupon", id)
+        assert stored is not None and stored.deleted and b"Second" not in stored.body, order
+
+
+def _made_twice(double: Double, id: str, between: int) -> tuple[dict[str, Any], ...]:
+    """Makes a coupon, deletes it and makes it again: the three events, and the second coupon."""
+    double.call("POST", "/v1/coupons", COUPON | {"id": id, "name": "First"})
+    double.control("POST", "clock", {"advance": between})
+    double.call("DELETE", f"/v1/coupons/{quote(id)}")
+    double.control("POST", "clock", {"advance": between})
+    again = double.call("POST", "/v1/coupons", COUPON | {"id": id, "name": "Second"})
+    events = double.call("GET", "/v1/events?limit=3")["data"][::-1]
+    assert [each["type"] for each in events] == ["coupon.created", "coupon.deleted", "coupon.created"]
+    return (*events, again)
+
+
+async def test_a_deletion_of_an_id_given_again_asks_nothing_of_stripe_where_the_times_tell(context: Context, double: Double) -> None:
+    coupon = double.call("POST", "/v1/coupons", COUPON)
+    double.call("DELETE", f"/v1/coupons/{coupon['id']}")
+    double.control("DELETE", "requests")
+    deleted = event_of(coupon, "coupon.deleted", coupon["created"] + 1_000)
+    for event in (
+        event_of(coupon, "coupon.created", coupon["created"]),
+        deleted,
+        event_of(coupon, "coupon.updated", coupon["created"] + 500),
+    ):
+        await apply_event(context, event)
+    stored = await context.mirror.get("coupon", coupon["id"])
+    assert stored is not None and stored.deleted
+    assert double.asked("GET", f"/v1/coupons/{coupon['id']}") == 0
 
 
 @pytest.mark.requirement("SC-53")

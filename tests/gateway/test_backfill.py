@@ -16,7 +16,7 @@ from shared.context import Context
 from shared.gateway import backfill, progress, runs
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up
-from shared.gateway.kinds import KINDS
+from shared.gateway.kinds import KINDS, tombstone
 from shared.operations import freshness
 from shared.operations.sync import request_run, sync_state
 from shared.stores.protocols import Query
@@ -207,6 +207,22 @@ async def test_a_cursor_that_was_deleted_meanwhile_costs_nothing(
     own_double.fault(match="GET /v1/customers", kind="status", status=404, code="resource_missing", times=1)
     assert await run_slice(context, 60) is Slice.DONE
     assert await ids(context, "customer") == {each["id"] for each in customers[:16]} - {last[0]}
+
+
+async def test_what_stripe_lists_comes_back_from_behind_its_tombstone(own_double: Double, open_context: Open) -> None:
+    context = await open_context(own_double)
+    product = own_double.call("POST", "/v1/products", {"id": "plan b", "name": "First"})
+    customer = own_double.customer(name="Never deleted")
+    own_double.call("DELETE", "/v1/products/plan%20b")
+    grave = tombstone("product", "plan b", product["created"]), tombstone("customer", customer["id"], customer["created"] + 9_000)
+    await context.mirror.apply(grave)
+    own_double.control("POST", "clock", {"advance": 86_400})
+    again = own_double.call("POST", "/v1/products", {"id": "plan b", "name": "Second"})
+    await request_run(context, "key_1")
+    assert await run_slice(context, 60) is Slice.DONE
+    stored = await context.mirror.get("product", "plan b")
+    assert stored is not None and orjson.loads(stored.body) == again
+    assert await ids(context, "product") == {"plan b"} and await ids(context, "customer") == {customer["id"]}
 
 
 @pytest.mark.requirement("AB-045", "AB-046")

@@ -89,12 +89,12 @@ async def test_a_state_fetched_when_nothing_was_there_is_written(mirror: Mirror)
     assert await mirror.apply([replace(charge("ch_1"), expects=0)]) == [Applied.APPLIED]
 
 
-async def test_a_deletion_applies_whatever_its_stamp_and_nothing_wakes_what_was_deleted(mirror: Mirror) -> None:
+async def test_a_deletion_applies_whatever_its_stamp_and_no_later_word_wakes_what_was_deleted(mirror: Mirror) -> None:
     await mirror.apply([charge("ch_1", stamp=NOON + 10, words="Ada Lovelace")])
     grave = Write("charge", "ch_1", 0, NOON, b'{"id":"ch_1","deleted":true}', deleted=True)
     assert await mirror.apply([grave, grave]) == [Applied.APPLIED, Applied.DUPLICATE]
     late = charge("ch_1", stamp=NOON + 99, body="late", words="Ada Lovelace")
-    assert await mirror.apply([late, replace(late, expects=2)]) == [Applied.GONE, Applied.GONE]
+    assert await mirror.apply([late, replace(late, expects=1)]) == [Applied.GONE, Applied.CONFLICT]
     stored = await mirror.get("charge", "ch_1")
     assert stored is not None and stored.deleted and stored.body == grave.body
     page = await mirror.list(Query("charge"))
@@ -107,6 +107,84 @@ async def test_a_deletion_that_comes_first_keeps_the_object_away(mirror: Mirror)
     grave = Write("charge", "ch_1", 0, NOON, b"{}", deleted=True)
     assert await mirror.apply([grave, charge("ch_1")]) == [Applied.APPLIED, Applied.GONE]
     assert (await mirror.list(Query("charge"))).total == 0
+
+
+async def test_what_stripe_still_has_comes_back_from_behind_its_tombstone(mirror: Mirror) -> None:
+    """A state that was fetched after the tombstone was read is Stripe's own word that the object exists."""
+    grave = Write("charge", "ch_1", 0, NOON + 5, b'{"id":"ch_1","deleted":true}', deleted=True)
+    await mirror.apply([grave])
+    fetched = replace(charge("ch_1", words="Ada Lovelace"), expects=1)
+    assert await mirror.apply([fetched]) == [Applied.APPLIED]
+    stored = await mirror.get("charge", "ch_1")
+    assert stored is not None and (stored.body, stored.deleted, stored.version) == (fetched.body, False, 2)
+    assert await ids(mirror, Query("charge")) == ["ch_1"] and await found(mirror, "lovelace") == ["ch_1"]
+    assert await mirror.totals("charge", 0) == [Total(NOON // DAY, "succeeded", "usd", 1, 1_000, 0)]
+
+
+def coupon(made: int, *, stamp: int | None = None, status: str | None = "active", **facts: object) -> Write:
+    body = f'{{"id":"SPRING","made":{made},"status":"{status}"}}'.encode()
+    stamp = made if stamp is None else stamp
+    return replace(Write("coupon", "SPRING", made, stamp, body, status, words=f"year{made // DAY}", chosen_id=True), **facts)  # type: ignore[arg-type]
+
+
+def ended(at: int, made: int = 0) -> Write:
+    return Write("coupon", "SPRING", made, at, b'{"id":"SPRING","deleted":true}', deleted=True, chosen_id=True)
+
+
+async def assert_only(mirror: Mirror, made: int) -> None:
+    """The mirror holds the coupon of that moment and no trace of another."""
+    stored = await mirror.get("coupon", "SPRING")
+    assert stored is not None and not stored.deleted and f'"made":{made}'.encode() in stored.body
+    page = await mirror.list(Query("coupon"))
+    assert (page.bodies, page.total) == ([stored.body], 1)
+    assert [(each.day, each.count) for each in await mirror.totals("coupon", 0)] == [(made // DAY, 1)]
+    assert [(each.day, each.count) for each in await mirror.totals("coupon")] == [(0, 1)]
+    assert (await mirror.list(Query("coupon", created_from=made, created_to=made))).total == 1
+    assert (await mirror.list(Query("coupon", created_from=made + 1))).bodies == []
+    assert (await mirror.list(Query("coupon", created_to=made - 1))).bodies == []
+    assert await found(mirror, "SPRING", "coupon") == ["SPRING"] and await found(mirror, f"year{made // DAY}", "coupon") == ["SPRING"]
+
+
+AGAIN = NOON + 500 * DAY
+
+
+async def test_a_chosen_id_that_is_given_again_is_a_question_to_stripe_and_the_new_object_takes_its_own_place(mirror: Mirror) -> None:
+    await mirror.apply([coupon(NOON), ended(AGAIN - DAY, NOON)])
+    assert await mirror.apply([coupon(NOON, stamp=AGAIN + 9, status="late")]) == [Applied.GONE], "of the object before the deletion"
+    assert await mirror.apply([coupon(AGAIN)]) == [Applied.TIE]
+    stored = await mirror.get("coupon", "SPRING")
+    assert stored is not None and stored.deleted
+    assert await mirror.apply([coupon(AGAIN, expects=stored.version)]) == [Applied.APPLIED]
+    await assert_only(mirror, AGAIN)
+    assert await mirror.apply([ended(AGAIN - DAY, NOON), coupon(NOON, stamp=AGAIN + 9)]) == [Applied.STALE, Applied.STALE]
+    await assert_only(mirror, AGAIN)
+    assert await mirror.apply([ended(AGAIN + DAY, AGAIN)]) == [Applied.APPLIED]
+    assert (await mirror.list(Query("coupon"))).total == 0 and await mirror.totals("coupon") == []
+
+
+async def test_a_new_object_under_a_chosen_id_replaces_the_one_whose_deletion_was_never_told(mirror: Mirror) -> None:
+    await mirror.apply([coupon(NOON)])
+    assert await mirror.apply([coupon(AGAIN)]) == [Applied.APPLIED]
+    await assert_only(mirror, AGAIN)
+    assert await mirror.apply([coupon(NOON, stamp=AGAIN + 9), ended(AGAIN - DAY)]) == [Applied.STALE, Applied.STALE]
+    await assert_only(mirror, AGAIN)
+
+
+@pytest.mark.parametrize("apart", [-5, 0, 5])
+async def test_a_deletion_and_a_creation_of_about_one_moment_are_told_apart_by_stripe_alone(mirror: Mirror, apart: int) -> None:
+    await mirror.apply([coupon(NOON)])
+    assert await mirror.apply([ended(NOON + apart)]) == [Applied.TIE]
+    await assert_only(mirror, NOON)
+    assert await mirror.apply([replace(ended(NOON), expects=7)]) == [Applied.CONFLICT]
+    assert await mirror.apply([replace(ended(NOON), expects=1)]) == [Applied.APPLIED]
+    assert await mirror.apply([coupon(NOON + apart)]) == [Applied.TIE]
+
+
+async def test_in_one_call_an_id_may_go_and_come_again(mirror: Mirror) -> None:
+    await mirror.apply([coupon(NOON, status="inactive")])
+    lives = [ended(NOON + DAY), coupon(AGAIN, expects=2), ended(AGAIN + DAY), coupon(AGAIN + 2 * DAY, expects=4)]
+    assert await mirror.apply(lives) == [Applied.APPLIED] * 4
+    await assert_only(mirror, AGAIN + 2 * DAY)
 
 
 async def test_writes_of_one_call_are_applied_in_their_order(mirror: Mirror) -> None:
