@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
+from devhost.log_lines import JsonLines
 from devhost.settings import StartRefused
 
 
@@ -21,7 +22,8 @@ def main() -> int:
     parser.add_argument("--log-level", default="WARNING", help="of everything but the host itself, on standard error")
     parser.add_argument("--index", action="store_true", help="print the app's functions as JSON and end")
     options = parser.parse_args()
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=options.log_level.upper(), stream=sys.stderr)
+    logging.getLogger().handlers[0].setFormatter(JsonLines())
     logging.getLogger("devhost").setLevel(logging.INFO)
     if options.index:
         return _print_index(options.app)

@@ -68,7 +68,7 @@ class HttpEdge:
             },
             "http",
         )
-        done = await invoke(function, new_id(), request, _NO_METADATA)
+        done = await invoke(function, new_id(), request, _NO_METADATA, caller=headers.get("traceparent", ""))
         if not done.succeeded:
             await answer(send, 500)
             return

@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -31,6 +32,16 @@ def new_id() -> str:
     """A UUID for an invocation or a message. It guards nothing."""
     digits = f"{_chance.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})", re.ASCII)
+
+
+def new_traceparent(caller: str) -> str:
+    """What the host hands to a function as its trace context: a span of its own within the caller's trace, or in a new one."""
+    found = _TRACEPARENT.fullmatch(caller)
+    trace, flags = found.groups() if found else (f"{_chance.getrandbits(128) or 1:032x}", "01")
+    return f"00-{trace}-{_chance.getrandbits(64) or 1:016x}-{flags}"
 
 
 class Invocation:
@@ -108,11 +119,25 @@ def _is_app_frame(filename: str) -> bool:
 
 
 async def invoke(
-    function: Function, invocation_id: str, payload: Datum, metadata: Mapping[str, Datum], *, retry_count: int = 0
+    function: Function,
+    invocation_id: str,
+    payload: Datum,
+    metadata: Mapping[str, Datum],
+    *,
+    retry_count: int = 0,
+    caller: str = "",
 ) -> Invocation:
-    """Runs a function once with its trigger's payload. An exception in it is logged and comes back as not succeeded."""
+    """Runs a function once with its trigger's payload. An exception in it is logged and comes back as not succeeded.
+
+    `caller` is the caller's `traceparent`; the invocation is a part of that trace, or else begins one.
+    """
     succeeded, result, outputs, error, _ = await invocation_request_native(
-        invocation_id, function.function_id, [(function.trigger_parameter, payload)], metadata, retry_count=retry_count
+        invocation_id,
+        function.function_id,
+        [(function.trigger_parameter, payload)],
+        metadata,
+        trace_parent=new_traceparent(caller),
+        retry_count=retry_count,
     )
     if not succeeded:
         kind = (error or "").partition("(")[0]

@@ -2,7 +2,8 @@
 
 import azure.functions as func
 
-from shared import wiring
+from functions.edge import respond
+from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.catalogue import OPERATIONS
 from shared.operations.trail import refused
@@ -16,8 +17,11 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("list_tools")
 @blueprint.route(route="api/tools", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def list_tools(req: func.HttpRequest) -> func.HttpResponse:
-    context = await wiring.context()
+async def list_tools(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return await respond(context, lambda billy: _tools(req, billy))
+
+
+async def _tools(req: func.HttpRequest, context: Context) -> func.HttpResponse:
     origin = rest.origin_of(req, "rest")
     actor = None
     try:
@@ -40,6 +44,9 @@ async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.function_name("get_health")
 @blueprint.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def get_health(req: func.HttpRequest) -> func.HttpResponse:
-    body, status = await health(await wiring.context())
-    return rest.json_response(body, status)
+async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return await respond(context, _health)
+
+
+async def _health(context: Context) -> func.HttpResponse:
+    return rest.json_response(*await health(context))

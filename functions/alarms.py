@@ -1,20 +1,20 @@
-"""The timer that says in the log what has to wake somebody."""
+"""The timer that measures how Billy is, and says in the log what has to wake somebody."""
 
 import logging
 
 import azure.functions as func
 
 from shared import wiring
-
-log = logging.getLogger("billy")
+from shared.telemetry.lines import say
 
 blueprint = func.Blueprint()
 
 
 @blueprint.function_name("raise_alarms")
-@blueprint.timer_trigger(arg_name="timer", schedule="45 */5 * * * *", run_on_startup=False)
-async def raise_alarms(timer: func.TimerRequest) -> None:
+@blueprint.timer_trigger(arg_name="timer", schedule="45 * * * * *", run_on_startup=False)
+async def raise_alarms(timer: func.TimerRequest, context: func.Context) -> None:
     from shared.operations.alarms import alarms
 
-    for line in await alarms(await wiring.context()):
-        log.warning(line)
+    async with wiring.invocation(context) as billy:
+        for alarm in await alarms(billy):
+            say(logging.WARNING, alarm.event, **alarm.facts)

@@ -9,7 +9,8 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("adopt_first_key")
 @blueprint.timer_trigger(arg_name="timer", schedule="15 * * * * *", run_on_startup=False)
-async def adopt(timer: func.TimerRequest) -> None:
+async def adopt(timer: func.TimerRequest, context: func.Context) -> None:
     from shared.operations.first_key import adopt_first_key
 
-    await adopt_first_key(await wiring.context())
+    async with wiring.invocation(context) as billy:
+        await adopt_first_key(billy)

@@ -2,7 +2,8 @@
 
 import azure.functions as func
 
-from shared import wiring
+from functions.edge import respond
+from shared.context import Context
 from shared.surfaces import mcp, rest
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -12,9 +13,13 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("mcp")
 @blueprint.route(route="mcp", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-async def serve(req: func.HttpRequest) -> func.HttpResponse:
+async def serve(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return await respond(context, lambda billy: _exchange(req, billy))
+
+
+async def _exchange(req: func.HttpRequest, context: Context) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in req.headers.items()}
     request = mcp.Request(rest.origin_of(req, "mcp"), req.method, headers, dict(req.params), req.get_body())
-    answer = await mcp.answer(request, await wiring.context())
+    answer = await mcp.answer(request, context)
     media_type = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), None)
     return func.HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=media_type)

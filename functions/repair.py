@@ -9,5 +9,6 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("repair_mirror")
 @blueprint.timer_trigger(arg_name="timer", schedule="50 * * * * *", run_on_startup=False)
-async def repair_mirror(timer: func.TimerRequest) -> None:
-    await wiring.repair(await wiring.context())
+async def repair_mirror(timer: func.TimerRequest, context: func.Context) -> None:
+    async with wiring.invocation(context) as billy:
+        await wiring.repair(billy)

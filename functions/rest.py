@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 
-from shared import wiring
+from functions.edge import respond
 from shared.operations.catalogue import OPERATIONS
 from shared.operations.operation import Operation
 from shared.surfaces import rest
@@ -15,8 +15,8 @@ blueprint = func.Blueprint()
 
 
 def _handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
-    async def handler(req: func.HttpRequest) -> func.HttpResponse:
-        return await rest.answer(operation, req, await wiring.context())
+    async def handler(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await respond(context, lambda billy: rest.answer(operation, req, billy))
 
     return handler
 
@@ -24,8 +24,8 @@ def _handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]
 def _waking_handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
     """Also puts a message on the operation's queue, so that what it started is gone on with at once."""
 
-    async def handler(req: func.HttpRequest, wake: func.Out[str]) -> func.HttpResponse:
-        answer = await rest.answer(operation, req, await wiring.context())
+    async def handler(req: func.HttpRequest, context: func.Context, wake: func.Out[str]) -> func.HttpResponse:
+        answer = await respond(context, lambda billy: rest.answer(operation, req, billy))
         if answer.status_code == 200:
             wake.set(WAKE)
         return answer

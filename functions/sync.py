@@ -14,38 +14,39 @@ blueprint = func.Blueprint()
 @blueprint.function_name("run_sync")
 @blueprint.queue_trigger(arg_name="msg", queue_name=QUEUE, connection="AzureWebJobsStorage")
 @blueprint.queue_output(arg_name="more", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def run_sync(msg: func.QueueMessage, more: func.Out[str]) -> None:
+async def run_sync(msg: func.QueueMessage, context: func.Context, more: func.Out[str]) -> None:
     from shared.gateway.backfill import Slice, run_slice
 
-    if await run_slice(await wiring.context(), SLICE) is Slice.MORE:
-        more.set(WAKE)
+    async with wiring.invocation(context) as billy:
+        if await run_slice(billy, SLICE) is Slice.MORE:
+            more.set(WAKE)
 
 
 @blueprint.function_name("sync_watch")
 @blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *", run_on_startup=False)
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def sync_watch(timer: func.TimerRequest, wake: func.Out[str]) -> None:
+async def sync_watch(timer: func.TimerRequest, context: func.Context, wake: func.Out[str]) -> None:
     """Every minute: a run that nobody works on goes on; otherwise Stripe's list of events is read on."""
     from shared.gateway.feed import catch_up
     from shared.gateway.runs import is_waiting
 
-    context = await wiring.context()
-    if await is_waiting(context):
-        wake.set(WAKE)
-    else:
-        await catch_up(context)
+    async with wiring.invocation(context) as billy:
+        if await is_waiting(billy):
+            wake.set(WAKE)
+        else:
+            await catch_up(billy)
 
 
 @blueprint.function_name("sync_timer")
 @blueprint.timer_trigger(arg_name="timer", schedule=wiring.read_settings().sync_schedule, run_on_startup=False)
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def sync_timer(timer: func.TimerRequest, wake: func.Out[str]) -> None:
+async def sync_timer(timer: func.TimerRequest, context: func.Context, wake: func.Out[str]) -> None:
     """On the schedule: everything is read where that was never done, or where events were missed that Stripe keeps no more."""
     from shared.gateway.feed import catch_up, is_open
     from shared.operations.sync import is_wanting, request_run
 
-    context = await wiring.context()
-    await catch_up(context)
-    if not await is_open(context) or await is_wanting(context):
-        await request_run(context, "system")
-        wake.set(WAKE)
+    async with wiring.invocation(context) as billy:
+        await catch_up(billy)
+        if not await is_open(billy) or await is_wanting(billy):
+            await request_run(billy, "system")
+            wake.set(WAKE)

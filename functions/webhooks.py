@@ -5,7 +5,9 @@ from typing import List  # noqa: UP035 - the worker knows only typing's own list
 import azure.functions as func
 import orjson
 
+from functions.edge import respond
 from shared import wiring
+from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway.webhook import accept
 from shared.operations.trail import refused
@@ -19,8 +21,11 @@ blueprint = func.Blueprint()
 @blueprint.function_name("stripe_webhook")
 @blueprint.route(route="webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @blueprint.queue_output(arg_name="messages", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def stripe_webhook(req: func.HttpRequest, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
-    context = await wiring.context()
+async def stripe_webhook(req: func.HttpRequest, context: func.Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
+    return await respond(context, lambda billy: _accept(req, billy, messages))
+
+
+async def _accept(req: func.HttpRequest, context: Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     try:
         message = await accept(context, req.get_body(), req.headers.get("stripe-signature"))
     except BillyError as error:
@@ -35,7 +40,8 @@ async def stripe_webhook(req: func.HttpRequest, messages: func.Out[List[str]]) -
 
 @blueprint.function_name("apply_stripe_event")
 @blueprint.queue_trigger(arg_name="msg", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def apply_stripe_event(msg: func.QueueMessage) -> None:
+async def apply_stripe_event(msg: func.QueueMessage, context: func.Context) -> None:
     from shared.gateway.webhook import apply_message
 
-    await apply_message(await wiring.context(), orjson.loads(msg.get_body()))
+    async with wiring.invocation(context) as billy:
+        await apply_message(billy, orjson.loads(msg.get_body()))

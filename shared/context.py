@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from shared.settings import Settings
-from shared.stores.protocols import AuditLog, Mirror, Records, Secrets, Write
+from shared.stores.protocols import AuditLog, Mirror, Queues, Records, Secrets, Write
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, so that ids sort by time and read aloud
 
@@ -58,4 +58,5 @@ class Context:
     audit: AuditLog
     secrets: Secrets
     stripe: Callable[[], Awaitable[Stripe]]
+    queues: Queues | None = None  # where they are Azure's
     seam: Seam = field(default_factory=Seam)

@@ -20,6 +20,7 @@ class Settings:
     cosmos_key: str = ""  # an emulator's, on this machine alone; Azure takes the identity
     tables_endpoint: str = ""  # the account of the audit log
     tables_key: str = ""  # an emulator's, on this machine alone
+    queues_endpoint: str = ""  # the account of the queues, to measure how much waits; empty: not measured
     key_vault_url: str = ""  # empty only beside emulators: then secrets lie in BILLY_HOME
     stripe_api_base: str = "https://api.stripe.com"  # the sandbox's address on a laptop
     stripe_api_key: str = ""  # overrides the stored secret; never written anywhere
@@ -31,6 +32,23 @@ class Settings:
     sync_schedule: str = "0 17 */6 * * *"  # NCRONTAB of the timed backfill
     sync_concurrency: int = 4  # Stripe list requests under way at once
     sync_requests_per_second: int = 20  # below Stripe's 25 a second for sandboxes and single endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where telemetry goes, by the names that Azure and OpenTelemetry gave their settings; an empty one sends nothing."""
+
+    application_insights: str = ""  # APPLICATIONINSIGHTS_CONNECTION_STRING
+    collector: str = ""  # OTEL_EXPORTER_OTLP_ENDPOINT; the exporter reads it, and what else OpenTelemetry knows, by itself
+
+    def __bool__(self) -> bool:
+        return bool(self.application_insights or self.collector)
+
+
+def read_destination(environment: Mapping[str, str] | None = None) -> Destination:
+    """The destination that the environment names."""
+    source = os.environ if environment is None else environment
+    return Destination(source.get("APPLICATIONINSIGHTS_CONNECTION_STRING", ""), source.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:

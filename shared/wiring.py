@@ -1,17 +1,25 @@
 """The one place that knows which adapters run. The context is made on the first call that needs it, once a process."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from shared.context import Context, Seam, Stripe
 from shared.errors import BillyError
-from shared.settings import Settings, read_settings
-from shared.stores.protocols import AuditLog, Mirror, Records, Secrets
+from shared.settings import Settings, read_destination, read_settings
+from shared.stores.protocols import AuditLog, Mirror, Queues, Records, Secrets
+from shared.telemetry.invocation import began
+from shared.telemetry.observed import observed
+from shared.telemetry.spans import are_recorded
 
 if TYPE_CHECKING:
+    import azure.functions as func
+
     from shared.gateway.client import StripeGateway
+    from shared.telemetry.exporting import Exporting
 
 
 class _Closing(Protocol):
@@ -20,6 +28,24 @@ class _Closing(Protocol):
 
 _made: Context | None = None
 _making = asyncio.Lock()
+_exporting: "Exporting | None" = None
+
+
+@asynccontextmanager
+async def invocation(host: "func.Context") -> AsyncGenerator[Context]:
+    """The process's context for one invocation, which is a span of the host's trace. Raises `BillyError` alone."""
+    export_telemetry()
+    with began(host.function_name, host.trace_context.trace_parent, Seam()):
+        yield await context()
+
+
+def export_telemetry() -> None:
+    """Sends what Billy tells of itself to where the environment says. The SDK is loaded by the first call, and only where there is such a place."""
+    global _exporting
+    if _exporting is None and (destination := read_destination()):
+        from shared.telemetry.exporting import Exporting
+
+        _exporting = Exporting(destination, Seam().id("ins"))
 
 
 async def context() -> Context:
@@ -36,15 +62,21 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
     """A context of its own over the stores that the settings choose. Close it with `close_context`."""
     seam = seam or Seam()
     parts = await (_embedded(settings) if settings.store == "embedded" else _azure(settings, seam))
+    seen = observed if are_recorded() else _as_it_is
     return Context(
         settings=settings,
-        mirror=parts.mirror,
-        records=parts.records,
-        audit=parts.audit,
-        secrets=parts.secrets,
+        mirror=seen(parts.mirror, "mirror"),
+        records=seen(parts.records, "records"),
+        audit=seen(parts.audit, "audit"),
+        secrets=seen(parts.secrets, "secrets"),
+        queues=parts.queues,
         stripe=_Door(settings, parts).open,
         seam=seam,
     )
+
+
+def _as_it_is[Store](store: Store, protocol: str) -> Store:
+    return store
 
 
 async def repair(made: Context) -> int:
@@ -60,6 +92,7 @@ class _Parts:
     audit: AuditLog
     secrets: Secrets
     opened: tuple[_Closing, ...]  # closed in this order
+    queues: Queues | None = None
 
 
 async def _embedded(settings: Settings) -> _Parts:
@@ -81,6 +114,7 @@ async def _azure(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.identity import is_loopback, managed_identity
     from shared.stores.keyvault import KeyVaultSecrets
     from shared.stores.local_secrets import LocalSecrets
+    from shared.stores.queues import StorageQueues
     from shared.stores.tables import TablesAuditLog
 
     given = {"BILLY_COSMOS_ENDPOINT": settings.cosmos_endpoint, "BILLY_TABLES_ENDPOINT": settings.tables_endpoint}
@@ -99,8 +133,9 @@ async def _azure(settings: Settings, seam: Seam) -> _Parts:
     if emulated:
         await account.create_missing()
         await audit.create()
-    opened = (account, audit, *((vault,) if vault else ()), identity)
-    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or LocalSecrets.open(_folder(settings)), opened)
+    queues = StorageQueues.open(settings.queues_endpoint, settings.tables_key or identity) if settings.queues_endpoint else None
+    opened = (account, audit, *((vault,) if vault else ()), *((queues,) if queues else ()), identity)
+    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or LocalSecrets.open(_folder(settings)), opened, queues)
 
 
 def _folder(settings: Settings) -> Path:

@@ -24,15 +24,24 @@ BANNED = {"utils", "util", "helpers", "helper", "common", "base", "manager", "se
 
 MAY_IMPORT = {
     "shared.policy": {"shared.policy"},
-    "shared.gateway": {"shared.gateway", "shared.errors", "shared.money", "shared.stores.protocols", "shared.context", "shared.settings"},
-    "shared.stores": {"shared.stores", "shared.errors", "shared.money"},
+    "shared.telemetry": {"shared.telemetry", "shared.errors", "shared.settings", "shared.context"},
+    "shared.gateway": {
+        "shared.telemetry",
+        "shared.gateway",
+        "shared.errors",
+        "shared.money",
+        "shared.stores.protocols",
+        "shared.context",
+        "shared.settings",
+    },
+    "shared.stores": {"shared.stores", "shared.errors", "shared.money", "shared.telemetry.spans", "shared.telemetry.measures"},
     "shared.operations": {
         *("shared.operations", "shared.policy", "shared.context", "shared.errors", "shared.money", "shared.actor", "shared.settings"),
-        "shared.stores.protocols",
+        *("shared.stores.protocols", "shared.telemetry"),
     },
     "shared.surfaces": {
         *("shared.surfaces", "shared.operations", "shared.policy", "shared.context", "shared.errors", "shared.money", "shared.actor"),
-        *("shared.settings", "shared.stores.protocols"),
+        *("shared.settings", "shared.stores.protocols", "shared.telemetry"),
     },
     "functions": {
         "functions",
@@ -43,6 +52,7 @@ MAY_IMPORT = {
         "shared.context",
         "shared.errors",
         "shared.gateway",
+        "shared.telemetry",
     },
     "sandbox": {"sandbox"},
     "devhost": {"devhost"},
@@ -85,7 +95,16 @@ def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
 
 def test_outside_things_have_one_door() -> None:
     doors = {
-        "azure": {"functions", "function_app", "shared.stores", "shared.surfaces.rest", "shared.wiring", "devhost"},
+        "azure": {
+            "functions",
+            "function_app",
+            "shared.stores",
+            "shared.surfaces.rest",
+            "shared.wiring",
+            "shared.telemetry.exporting",
+            "devhost",
+        },
+        "opentelemetry": {"shared.telemetry.exporting"},
         "stripe": {"shared.gateway", "sandbox"},
         "mcp": {"shared.surfaces", "bench"},
         "sqlite3": {"shared.stores", "devhost", "sandbox", "bench"},

@@ -12,6 +12,7 @@ from shared.gateway import progress
 from shared.gateway.client import StripeGateway, gateway
 from shared.gateway.kinds import API_VERSION, KINDS, is_id, tombstone, writes_from_event
 from shared.stores.protocols import Applied, Exists, Write
+from shared.telemetry.measures import measure
 
 COLLECTION = "events"
 TRIES = 6  # readings of an object that somebody else keeps writing, before the queue tries again later
@@ -55,6 +56,8 @@ async def apply_event(context: Context, event: Mapping[str, Any], via: str = "we
     with suppress(Exists):  # a second delivery; its effect was none
         await context.records.insert(COLLECTION, id, document)
     await progress.note_event(context, created)
+    measure("billy.events", outcome=outcome.value, via=via)
+    measure("billy.event.delay", max(context.seam.now() - created, 0.0), via=via)
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -74,6 +75,26 @@ def document_of(body: bytes) -> Any:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the headers of an answer tell of the request and of Stripe's limits, as enumerated values only."""
+
+    request_id: str | None
+    limited_by: str | None  # which limit turned the request away, `unknown` where Stripe did not say; None: none did
+    remaining: int | None
+
+
+def limits(status: int, headers: Mapping[str, str]) -> Told:
+    """What an answer's headers tell. Stripe names the limit of a 429 in `Stripe-Rate-Limited-Reason`."""
+    request_id = _header(headers, "request-id")
+    reason = _enumerated(_header(headers, "stripe-rate-limited-reason")) or "unknown"
+    return Told(
+        request_id=request_id if request_id and REQUEST_ID.fullmatch(request_id) else None,
+        limited_by=reason if status == 429 else None,
+        remaining=_seconds(headers, "ratelimit-remaining"),
+    )
+
+
 def _sorted(status: int, facts: StripeFacts, message: str, headers: Mapping[str, str]) -> BillyError:
     code = facts.code or ""
     if status == 429 or code == "rate_limit":
@@ -116,13 +137,12 @@ def _sorted(status: int, facts: StripeFacts, message: str, headers: Mapping[str,
 
 def _facts(document: Any, headers: Mapping[str, str]) -> tuple[StripeFacts, str]:
     said = as_object(as_object(document).get("error"))
-    request_id = _header(headers, "request-id")
     facts = StripeFacts(
         type=_enumerated(said.get("type")),
         code=_enumerated(said.get("code")),
         decline_code=_enumerated(said.get("decline_code")),
         param=_enumerated(said.get("param")),
-        request_id=request_id if request_id and REQUEST_ID.fullmatch(request_id) else None,
+        request_id=limits(0, headers).request_id,
     )
     message = said.get("message")
     return facts, message if isinstance(message, str) else ""

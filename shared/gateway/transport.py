@@ -3,12 +3,21 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import stripe
 
+from shared.gateway import failures
+from shared.gateway.kinds import KINDS
+from shared.telemetry.measures import measure
+from shared.telemetry.spans import span
+
 RETRIES = 2  # the SDK's client sends once unless it is told otherwise
 SECONDS = 20.0  # for one try, from connecting to the last byte
+SEGMENTS = {"", "v1", "account", "events", "webhook_endpoints", "search"} | {
+    part for kind in KINDS.values() for part in kind.path.split("/")
+}
 
 stripe.enable_telemetry = False
 logging.getLogger("stripe").setLevel(logging.WARNING)  # at INFO it writes Stripe's sentences, and with them customers' data
@@ -23,6 +32,26 @@ class Transport(stripe.AIOHTTPClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        """One try, which is a span and a measure of its own."""
+        verb, path = method.upper(), template(url)
+        with span(f"{verb} {path}", "client", {"http.request.method": verb, "url.template": path}) as seen:
+            try:
+                body, status, answered = await self._send(method, url, headers, post_data)
+            except stripe.APIConnectionError:
+                measure("billy.stripe.requests", method=verb, path=path, status="none")
+                raise
+            told = failures.limits(status, answered)
+            measure("billy.stripe.requests", method=verb, path=path, status=str(status))
+            if told.limited_by is not None:
+                measure("billy.stripe.limited", reason=told.limited_by)
+            if told.remaining is not None:
+                measure("billy.stripe.remaining", told.remaining)
+            seen.set("http.response.status_code", status)
+            seen.set("stripe.request_id", told.request_id)
+            seen.set("stripe.limited_by", told.limited_by)
+            return body, status, answered
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], post_data: Any) -> tuple[bytes, int, Mapping[str, str]]:
         try:
             return await super().request_async(method, url, headers, post_data)  # pyright: ignore[reportUnknownMemberType]
         except stripe.APIConnectionError:
@@ -33,6 +62,11 @@ class Transport(stripe.AIOHTTPClient):
     async def get(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, int, Mapping[str, str]]:
         """Body, status and headers, with the SDK's retries but without its objects."""
         return await self.request_with_retries_async("get", url, headers, max_network_retries=RETRIES)  # pyright: ignore[reportUnknownMemberType]
+
+
+def template(url: str) -> str:
+    """The path of a request with `{id}` for whatever names one object: `/v1/charges/{id}`."""
+    return "/".join(part if part in SEGMENTS else "{id}" for part in urlsplit(url).path.split("/"))
 
 
 def open_client(key: str, base: str, transport: Transport) -> stripe.StripeClient:

@@ -11,6 +11,8 @@ from shared.errors import BillyError
 from shared.gateway.kinds import as_object, is_id
 from shared.gateway.signatures import Verdict, verify
 from shared.stores.protocols import Secrets
+from shared.telemetry.correlation import read_traceparent, traceparent
+from shared.telemetry.invocation import within
 
 SECRETS = "stripe-webhook-secrets"
 LARGEST = 1024 * 1024  # bytes of a delivery
@@ -44,8 +46,9 @@ async def accept(context: Context, payload: bytes, signature: str | None) -> str
     id = event.get("id")
     if event.get("object") != "event" or not isinstance(id, str) or not is_id(id) or not as_object(event.get("data")):
         raise BillyError("invalid_request", "This is no event of Stripe's.", next="Make the endpoint send snapshot events.")
-    message = orjson.dumps(event)
-    return (message if len(message) <= LARGEST_MESSAGE else orjson.dumps({"event": id, "refetch": True})).decode()
+    trace = {"traceparent": parent} if (parent := traceparent()) else {}
+    message = orjson.dumps({"event": event} | trace)
+    return (message if len(message) <= LARGEST_MESSAGE else orjson.dumps({"event": id, "refetch": True} | trace)).decode()
 
 
 REFUSALS: dict[Verdict, str] = {
@@ -58,14 +61,16 @@ REFUSALS: dict[Verdict, str] = {
 
 
 async def apply_message(context: Context, message: Mapping[str, Any]) -> None:
-    """Applies a queued message. Raises where the queue must bring it again."""
+    """Applies a queued message, as part of the trace of its delivery. Raises where the queue must bring it again."""
     from shared.gateway.apply import apply_event
 
-    if message.get("refetch") is True:
-        from shared.gateway.client import gateway
+    with within(read_traceparent(message.get("traceparent"))):
+        event = message.get("event", message)  # a message of version 0.1.0 is the event itself
+        if message.get("refetch") is True:
+            from shared.gateway.client import gateway
 
-        message = await (await gateway(context)).retrieve_event(str(message["event"]))
-    await apply_event(context, message)
+            event = await (await gateway(context)).retrieve_event(str(event))
+        await apply_event(context, event)
 
 
 async def _secrets(context: Context) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from shared.errors import BillyError, StripeFacts
 from shared.operations.operation import Operation, Settled
 from shared.operations.trail import digest
 from shared.stores.protocols import Changed, Exists, Record
+from shared.telemetry.correlation import correlation_id
+from shared.telemetry.measures import measure
 
 COLLECTION = "attempts"
 CLAIMS = "claims"
@@ -62,6 +64,7 @@ async def start(context: Context, id: str, operation: Operation, actor: Actor, r
             "amount": settled.amount,
             "currency": settled.currency,
         },
+        "correlation_id": correlation_id(),
         "created": now,
         "updated": now,
     }
@@ -86,9 +89,11 @@ async def close(context: Context, attempt: Attempt, state: str, **facts: Any) ->
     record = attempt.record
     while True:
         try:
-            return Attempt(
-                await context.records.replace(COLLECTION, record, record.document | {"state": state, "updated": context.seam.now()} | facts)
-            )
+            document = record.document | {"state": state, "updated": context.seam.now()} | facts
+            closed = Attempt(await context.records.replace(COLLECTION, record, document))
+            if state != "started":
+                measure("billy.attempts.ended", operation=str(document["operation"]), state=state)
+            return closed
         except Changed:
             current = await context.records.get(COLLECTION, attempt.id)
             if current is None or state != "succeeded" or current.document["state"] == "succeeded":

@@ -1,5 +1,6 @@
 """The road: permit, parse, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from shared.errors import BillyError
 from shared.operations import trail, writing
 from shared.operations.operation import Call, Input, Operation
 from shared.policy.decide import Asked, Deny, decide
+from shared.telemetry.invocation import correlated, crashed
+from shared.telemetry.measures import measure
+from shared.telemetry.spans import span
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -32,12 +36,25 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
 
     Raises `BillyError` and nothing else: a crash becomes `internal` with a reference, its text stays in no log and no answer.
     """
+    began, code = time.monotonic(), "ok"
+    surface = actor.origin.surface
+    with correlated(context.seam), span(operation.name, attributes={"billy.role": actor.role, "billy.surface": surface}):
+        try:
+            return await _guarded(operation, arguments, actor, context, strings)
+        except BillyError as error:
+            code = error.code
+            raise
+        finally:
+            measure("billy.call.duration", time.monotonic() - began, operation=operation.name, surface=surface, code=code)
+
+
+async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Outcome:
     try:
         return await _travel(operation, arguments, actor, context, strings)
     except BillyError:
         raise
     except Exception as crash:
-        error = writing.crashed(context, operation.name, crash)
+        error = crashed(crash, operation.name, context.seam)
         await trail.append(
             context,
             operation=operation.name,

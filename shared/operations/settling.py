@@ -8,6 +8,8 @@ from shared.errors import BillyError
 from shared.operations import attempts, trail
 from shared.operations.attempts import Attempt
 from shared.operations.operation import Call, Operation
+from shared.telemetry.correlation import read_id
+from shared.telemetry.invocation import within
 
 GRACE = 180  # seconds after which no request of an attempt can still be under way (three tries of twenty seconds, and slack)
 
@@ -25,7 +27,8 @@ async def settle_attempts(context: Context, operations: Mapping[str, Operation])
         while page := await context.records.find(attempts.COLLECTION, {"state": state}, limit=PAGE, after=after):
             for record in page:
                 fresh = context.seam.now() - float(record.document["updated"]) < GRACE
-                counts["left" if fresh else await _settle(context, operations, actor, Attempt(record))] += 1
+                with within(read_id(record.document.get("correlation_id"))):  # so that its end is found where its beginning is
+                    counts["left" if fresh else await _settle(context, operations, actor, Attempt(record))] += 1
             after = page[-1].id
     return counts
 

@@ -11,6 +11,8 @@ import orjson
 from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError
+from shared.telemetry.correlation import correlation_id
+from shared.telemetry.measures import measure
 
 STRIPE_ID = re.compile(r"(?:acct|ch|cn|cus|dp|du|evt|in|pi|plink|price|prod|promo|py|pyr|re|sub)_[A-Za-z0-9_]{1,80}")
 
@@ -62,6 +64,7 @@ async def append(
         "surface": origin.surface,
         "address": origin.address,
         "client": origin.client,
+        "correlation_id": correlation_id(),
         "decision": decision,
         "code": code,
         "arguments_digest": digest(arguments) if arguments is not None else None,
@@ -71,6 +74,7 @@ async def append(
         await context.audit.append({name: value for name, value in row.items() if value is not None})
     except Exception as failure:
         raise BillyError("unavailable", "The audit log cannot be written, so nothing is done.", next="Try again later.") from failure
+    measure("billy.decisions", operation=row["operation"], surface=origin.surface, decision=decision, code=code)
     return str(row["id"])
 
 

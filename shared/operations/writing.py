@@ -1,18 +1,14 @@
 """The second half of the road, for writes: settle, decide, record, act, record the outcome."""
 
-import logging
-import traceback
 from dataclasses import replace
 from typing import Any
 
-from shared.context import Context
 from shared.errors import BillyError
 from shared.operations import attempts, trail
 from shared.operations.attempts import Attempt
 from shared.operations.operation import Call, Operation, Settled
 from shared.policy.decide import Allow, Asked, Decision, Deny, decide
-
-log = logging.getLogger("billy")
+from shared.telemetry.invocation import crashed
 
 OWN = {"dry_run", "idempotency_key"}  # arguments of the road itself, not of the operation
 RETRYABLE = {"rate_limited", "unavailable"}  # Stripe did not do it, and the same attempt may be made again
@@ -65,15 +61,6 @@ def preview(settled: Settled, decision: Decision) -> dict[str, Any]:
 def denied(decision: Deny, attempt: str | None = None) -> BillyError:
     """The error of a decision that says no."""
     return BillyError("not_allowed", decision.reason, next=decision.next, who_can=decision.who_can, attempt=attempt)
-
-
-def crashed(context: Context, where: str, crash: Exception) -> BillyError:
-    """The error of a crash: a reference that the log has too. What the exception says is in neither."""
-    reference = context.seam.id("ref")
-    frames = reversed(traceback.extract_tb(crash.__traceback__)[-4:])
-    path = " < ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
-    log.error("crash %s in %s: %s at %s", reference, where, type(crash).__name__, path)
-    return BillyError("internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference)
 
 
 async def note(operation: Operation, call: Call, decision: str, *, code: str | None = None, arguments: Any = None, **facts: Any) -> None:
@@ -142,7 +129,7 @@ async def _act(operation: Operation, call: Call, attempt: Attempt) -> dict[str, 
         await note(operation, call, "outcome", code=error.code, arguments=settled.arguments, attempt=attempt.id, state=state)
         raise
     except Exception as crash:  # the attempt stays `started`, and is settled from Stripe
-        error = crashed(call.context, operation.name, crash)
+        error = crashed(crash, operation.name, call.context.seam)
         error.attempt = attempt.id
         await note(operation, call, "outcome", code=error.code, attempt=attempt.id, state="started", reference=error.reference)
         raise error from None

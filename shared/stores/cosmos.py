@@ -10,6 +10,8 @@ from typing import Any, cast
 
 from shared.errors import BillyError
 from shared.stores.cosmos_layout import DATABASE, KEY_PATH, layout
+from shared.telemetry.measures import measure
+from shared.telemetry.spans import span
 
 type Document = dict[str, Any]
 
@@ -28,11 +30,17 @@ class RequestUnits:
         self.operations: Counter[tuple[str, str]] = Counter()
         self.throttled = 0
 
-    def note(self, container: str, operation: str, headers: Mapping[str, Any]) -> None:
-        """Takes the charge from an answer's headers."""
-        charge = next((value for name, value in headers.items() if name.lower() == "x-ms-request-charge"), 0)
-        self.charged[container, operation] += float(charge)  # type: ignore[assignment]
+    def note(self, container: str, operation: str, headers: Mapping[str, Any]) -> float:
+        """Takes the charge from an answer's headers, and tells it."""
+        charge = float(next((value for name, value in headers.items() if name.lower() == "x-ms-request-charge"), 0))
+        self.charged[container, operation] += charge  # type: ignore[assignment]
         self.operations[container, operation] += 1
+        measure("billy.cosmos.request_units", charge, container=container, operation=operation)
+        return charge
+
+    def note_throttled(self, container: str) -> None:
+        self.throttled += 1
+        measure("billy.cosmos.throttled", container=container)
 
     @property
     def total(self) -> float:
@@ -148,25 +156,34 @@ class Container:
         return await self._call("query" if pk else "query across", (), ask)
 
     async def _call(self, operation: str, expected: tuple[int, ...], ask: Callable[[Any, Callable[..., None]], Awaitable[Any]]) -> Any:
+        facts = {"db.system.name": "azure.cosmosdb", "db.collection.name": self._name, "db.operation.name": operation.replace(" ", "_")}
+        with span(f"cosmos {operation} {self._name}", "client", facts) as seen:
+            return await self._tried(operation, expected, ask, seen)
+
+    async def _tried(
+        self, operation: str, expected: tuple[int, ...], ask: Callable[[Any, Callable[..., None]], Awaitable[Any]], seen: span
+    ) -> Any:
         from azure.core.exceptions import AzureError
         from azure.cosmos.exceptions import CosmosHttpResponseError
 
-        units, waited = self._account.units, 0.0
+        units, waited, charged = self._account.units, 0.0, 0.0
 
         def hook(headers: Mapping[str, Any], *_: Any) -> None:
-            units.note(self._name, operation, headers)
+            nonlocal charged
+            charged += units.note(self._name, operation, headers)
+            seen.set("azure.cosmosdb.operation.request_charge", charged)
 
         while True:
             try:
                 return await ask(await self._account.proxy(self._name), hook)
             except CosmosHttpResponseError as error:
-                units.note(self._name, operation, error.headers or {})  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+                hook(error.headers or {})  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
                 if error.status_code in expected and getattr(error, "sub_status", None) != _NO_CONTAINER:
                     return None
                 pause = _pause(error)
                 if error.status_code != 429 or waited + pause > self._patience:
                     raise _ours(error) from None
-                units.throttled += 1
+                units.note_throttled(self._name)
                 waited += pause
                 await asyncio.sleep(pause)
             except AzureError as error:

@@ -165,3 +165,11 @@ class Secrets(Protocol):
     async def get(self, name: str) -> str | None: ...
 
     async def set(self, name: str, value: str) -> None: ...
+
+
+class Queues(Protocol):
+    """How much waits. What a message says is the bindings' affair."""
+
+    async def depths(self) -> Mapping[str, int]:
+        """Messages by queue, those at work and the poison queues included; about right."""
+        ...

@@ -5,7 +5,6 @@ because it is the largest import of the app), one exchange per request, without 
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,8 +20,7 @@ from shared.operations.untrusted import clean
 from shared.surfaces import mcp_guard
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.selection import Selection, read_selection
-
-log = logging.getLogger("billy")
+from shared.telemetry.invocation import crashed
 
 CHALLENGE = 'Bearer realm="billy"'
 LONGEST_CLIENT = 120
@@ -73,9 +71,7 @@ async def answer(request: Request, context: Context, serve: Serve | None = None)
     try:
         return await _exchange(request, context, serve)
     except Exception as crash:
-        reference = context.seam.id("ref")
-        log.error("crash %s at /mcp: %s", reference, type(crash).__name__)
-        error = BillyError("internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference)
+        error = crashed(crash, "mcp", context.seam)
         return await _turned_away(context, request.origin, error, _problem(error))
 
 

@@ -1,6 +1,5 @@
 """The catalogue as MCP tools. Imported on the first call to /mcp, because it brings the SDK with it."""
 
-import logging
 from functools import cache
 from typing import Any
 
@@ -18,8 +17,6 @@ from shared.surfaces import schemas
 from shared.surfaces.mcp import Caller
 from shared.surfaces.mcp_server import caller_of, make_serve, make_server
 from shared.surfaces.selection import CORE, Selection, offered
-
-log = logging.getLogger("billy")
 
 PROBLEM: schemas.Schema = {
     "type": "object",

@@ -84,7 +84,17 @@ def test_the_host_reaches_its_storage_as_the_identity_and_no_setting_holds_a_sec
     }
     assert settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == "ClientId=${identityClientId};Authorization=AAD"
     others = set(settings) - set(storage) - {name for name in settings if name.startswith("BILLY_")}
-    assert others == {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
+    assert others == {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+    }
+
+
+def test_the_exporter_tells_nobody_but_the_accounts_own_application_insights(settings: dict[str, Any]) -> None:
+    """By itself it also reports on itself to its maker, and asks its maker how to behave."""
+    assert settings["APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"] == settings["APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED"] == "true"
 
 
 def test_every_binding_uses_the_connection_that_is_configured() -> None:

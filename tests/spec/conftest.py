@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -146,6 +147,14 @@ def _text(value: Any) -> str:
 def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_sandbox(tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox.url
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def invocation_of(function: str) -> Any:
+    """What the host tells a function of its invocation."""
+    return SimpleNamespace(function_name=function, trace_context=SimpleNamespace(trace_parent=f"00-{TRACE}-b7ad6b7169203331-01"))
 
 
 @pytest.fixture(params=["rest", "mcp"])

@@ -1,13 +1,15 @@
 """What wakes somebody, and that nothing does while all is well."""
 
+import json
+
 import pytest
 
 from functions.alarms import raise_alarms
 from shared import wiring
-from shared.operations.alarms import ATTEMPTS_UNSETTLED, KINDS, MIRROR_OLD, OLDEST, PATIENCE, alarms
+from shared.operations.alarms import ATTEMPTS_UNSETTLED, KINDS, MIRROR_OLD, OLDEST, PATIENCE, Alarm, alarms
 from shared.operations.catalogue import BY_NAME
 from shared.operations.settling import settle_attempts
-from tests.spec.conftest import Billy
+from tests.spec.conftest import TRACE, Billy, invocation_of
 
 
 async def synchronised(billy: Billy) -> None:
@@ -16,15 +18,16 @@ async def synchronised(billy: Billy) -> None:
 
 
 async def test_a_mirror_that_was_never_filled_raises_an_alarm(billy: Billy) -> None:
-    assert await alarms(billy.context) == [f"{MIRROR_OLD} incomplete_kinds=5 age_seconds=0"]
+    assert await alarms(billy.context) == [Alarm(MIRROR_OLD, {"incomplete_kinds": 5, "age_seconds": 0})]
 
 
 async def test_a_mirror_that_falls_behind_raises_an_alarm_and_one_that_keeps_up_does_not(billy: Billy) -> None:
     await synchronised(billy)
     assert await alarms(billy.context) == []
     billy.clock.offset += OLDEST + 60
-    (line,) = await alarms(billy.context)
-    assert line.startswith(f"{MIRROR_OLD} incomplete_kinds=0 age_seconds=36")
+    (alarm,) = await alarms(billy.context)
+    assert (alarm.event, alarm.facts["incomplete_kinds"]) == (MIRROR_OLD, 0)
+    assert OLDEST < alarm.facts["age_seconds"] <= OLDEST + 120
 
 
 async def test_an_attempt_that_stays_unsettled_raises_an_alarm_until_it_is_settled(billy: Billy) -> None:
@@ -37,14 +40,16 @@ async def test_an_attempt_that_stays_unsettled_raises_an_alarm_until_it_is_settl
     await synchronised(billy)
     assert await alarms(billy.context) == []
     billy.clock.offset += PATIENCE + 60
-    assert await alarms(billy.context) == [f"{ATTEMPTS_UNSETTLED} count=1"]
+    assert await alarms(billy.context) == [Alarm(ATTEMPTS_UNSETTLED, {"count": 1})]
     await settle_attempts(billy.context, BY_NAME)
     assert await alarms(billy.context) == []
 
 
 async def test_the_timer_says_it_in_the_log(billy: Billy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(wiring, "_made", billy.context)
-    await raise_alarms._function.get_user_function()(None)
-    assert [(record.levelname, record.message) for record in caplog.records if record.name == "billy"] == [
-        ("WARNING", f"{MIRROR_OLD} incomplete_kinds=5 age_seconds=0")
-    ]
+    await raise_alarms._function.get_user_function()(None, invocation_of("raise_alarms"))
+    ((level, line),) = [(record.levelname, json.loads(record.message)) for record in caplog.records if record.name == "billy"]
+    assert (level, line) == (
+        "WARNING",
+        {"event": MIRROR_OLD, "correlation_id": TRACE, "incomplete_kinds": 5, "age_seconds": 0},
+    )

@@ -7,7 +7,7 @@ import pytest
 from functions.repair import repair_mirror
 from shared import wiring
 from shared.stores.protocols import Query, Write
-from tests.spec.conftest import Billy
+from tests.spec.conftest import Billy, invocation_of
 
 
 def write(n: int) -> Write:
@@ -26,7 +26,7 @@ async def test_a_write_that_was_cut_off_is_listed_and_counted_after_the_timer(bi
     else:
         await billy.context.mirror.apply([write(1), write(2)])
     monkeypatch.setattr(wiring, "_made", billy.context)
-    await repair_mirror._function.get_user_function()(None)
+    await repair_mirror._function.get_user_function()(None, invocation_of("repair_mirror"))
     page = await billy.context.mirror.list(Query("charge"))
     assert (len(page.bodies), page.total) == (2, 2)
     assert sum(cell.amount for cell in await billy.context.mirror.totals("charge")) == 200

@@ -15,7 +15,7 @@ from shared.gateway.kinds import KINDS
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, running_host, wait_until
 from tests.peers.sandbox import running_sandbox
-from tests.spec.conftest import STRIPE_KEY, Billy
+from tests.spec.conftest import STRIPE_KEY, Billy, invocation_of
 from tests.spec.test_webhooks import _prepare
 
 
@@ -68,16 +68,16 @@ async def test_only_the_owner_starts_a_synchronisation_and_everybody_may_follow_
 
 async def test_the_queue_function_works_and_asks_for_more_only_while_there_is_more(synced: Billy, monkeypatch: pytest.MonkeyPatch) -> None:
     idle = Out()
-    await function(sync.run_sync)(None, idle)
+    await function(sync.run_sync)(None, invocation_of("run_sync"), idle)
     assert idle.messages == []
     await synced.rest("owner", "start_sync")
     monkeypatch.setattr(sync, "SLICE", 0)
     cut = Out()
-    await function(sync.run_sync)(None, cut)
+    await function(sync.run_sync)(None, invocation_of("run_sync"), cut)
     assert len(cut.messages) == 1
     monkeypatch.setattr(sync, "SLICE", 60)
     whole = Out()
-    await function(sync.run_sync)(None, whole)
+    await function(sync.run_sync)(None, invocation_of("run_sync"), whole)
     assert whole.messages == []
     state = (await synced.rest("owner", "get_sync")).body
     assert state["complete"] is True and set(state["kinds"]) == set(KINDS) and state["finished_at_iso"].endswith("Z")
@@ -86,7 +86,7 @@ async def test_the_queue_function_works_and_asks_for_more_only_while_there_is_mo
 async def test_a_list_says_that_it_is_complete_once_everything_was_read(synced: Billy) -> None:
     assert (await synced.rest("owner", "list_charges")).body["complete"] is False
     await synced.rest("owner", "start_sync")
-    await function(sync.run_sync)(None, Out())
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
     listed = (await synced.rest("owner", "list_charges")).body
     assert listed["complete"] is True and listed["as_of"] is not None
 
@@ -94,12 +94,12 @@ async def test_a_list_says_that_it_is_complete_once_everything_was_read(synced: 
 async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on_in_the_events(synced: Billy) -> None:
     await synced.rest("owner", "start_sync")
     waking = Out()
-    await function(sync.sync_watch)(None, waking)
+    await function(sync.sync_watch)(None, invocation_of("sync_watch"), waking)
     assert len(waking.messages) == 1
-    await function(sync.run_sync)(None, Out())
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
     charge = synced.stripe.charge(1700)
     quiet = Out()
-    await function(sync.sync_watch)(None, quiet)
+    await function(sync.sync_watch)(None, invocation_of("sync_watch"), quiet)
     assert quiet.messages == []
     assert (await synced.rest("owner", "get_charge", id=charge["id"])).body["amount"] == 1700
     assert (await synced.rest("owner", "get_sync")).body["last_event_at"] is not None
@@ -107,11 +107,11 @@ async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on
 
 async def test_the_timer_reads_everything_where_that_was_never_done_and_not_again(synced: Billy) -> None:
     first = Out()
-    await function(sync.sync_timer)(None, first)
+    await function(sync.sync_timer)(None, invocation_of("sync_timer"), first)
     assert len(first.messages) == 1 and (await synced.rest("owner", "get_sync")).body["running"] is True
-    await function(sync.run_sync)(None, Out())
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
     second = Out()
-    await function(sync.sync_timer)(None, second)
+    await function(sync.sync_timer)(None, invocation_of("sync_timer"), second)
     assert second.messages == [] and (await synced.rest("owner", "get_sync")).body["running"] is False
 
 
@@ -122,12 +122,12 @@ async def test_a_kind_that_the_key_may_not_read_is_not_asked_for_again_and_again
     await synced.context.secrets.set("stripe-api-key", key)
     narrow = await make_context(replace(synced.context.settings, stripe_api_key=""))
     synced.context = narrow
-    await function(sync.sync_timer)(None, Out())
-    await function(sync.run_sync)(None, Out())
+    await function(sync.sync_timer)(None, invocation_of("sync_timer"), Out())
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
     state = (await synced.rest("owner", "get_sync")).body
     assert state["complete"] is False and "rak_charge_read" in state["last_error"]["next"]
     again = Out()
-    await function(sync.sync_timer)(None, again)
+    await function(sync.sync_timer)(None, invocation_of("sync_timer"), again)
     assert again.messages == []
     await close_context(narrow)
 

@@ -25,7 +25,7 @@ from shared.settings import Settings
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
 from tests.peers.sandbox import running_sandbox
-from tests.spec.conftest import STRIPE_KEY, Billy, Stripe
+from tests.spec.conftest import STRIPE_KEY, TRACE, Billy, Stripe, invocation_of
 
 SECRET = "whsec_specification0000000000"
 NEXT = "whsec_successor00000000000000"
@@ -67,7 +67,7 @@ async def deliver(billy: Billy, payload: bytes, signature: str | None) -> tuple[
 
     headers = {"user-agent": "Stripe/1.0"} | ({"stripe-signature": signature} if signature is not None else {})
     request = func.HttpRequest("POST", "http://localhost/webhooks/stripe", headers=headers, body=payload)
-    answer = await webhooks.stripe_webhook._function.get_user_function()(request, Out())
+    answer = await webhooks.stripe_webhook._function.get_user_function()(request, invocation_of("stripe_webhook"), Out())
     return answer.status_code, json.loads(answer.get_body()), [message for messages in queued for message in messages]
 
 
@@ -88,7 +88,7 @@ async def test_a_genuine_delivery_is_queued_and_answered(hooked: Billy) -> None:
     payload = json.dumps(event()).encode()
     status, body, messages = await deliver(hooked, payload, sign(payload))
     assert (status, body) == (200, {"received": True})
-    assert [json.loads(message) for message in messages] == [event()]
+    assert [json.loads(message)["event"] for message in messages] == [event()]
     assert await hooked.audit(operation="stripe_webhook") == []
 
 
@@ -169,7 +169,7 @@ async def test_the_setting_overrides_the_stored_secrets(billy: Billy, tmp_path: 
     await context.secrets.set(SECRETS, "whsec_stored0000")
     payload = json.dumps(event()).encode()
     for secret in (SECRET, NEXT):
-        assert json.loads(await accept(context, payload, sign(payload, secret))) == event()
+        assert json.loads(await accept(context, payload, sign(payload, secret)))["event"] == event()
     with pytest.raises(BillyError):
         await accept(context, payload, sign(payload, "whsec_stored0000"))
     await close_context(context)
@@ -186,7 +186,7 @@ async def test_an_event_that_is_too_large_for_a_queue_is_fetched_when_it_is_appl
     payload = json.dumps(large).encode()
     assert len(orjson.dumps(large)) > LARGEST_MESSAGE
     _, _, (message,) = await deliver(hooked, payload, sign(payload))
-    assert json.loads(message) == {"event": large["id"], "refetch": True}
+    assert json.loads(message) == {"event": large["id"], "refetch": True, "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
     await apply_message(hooked.context, json.loads(message))
     stored = await hooked.context.mirror.get("customer", customer["id"])
     assert stored is not None and orjson.loads(stored.body) == customer

@@ -105,10 +105,13 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__clientId: identityClientId
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
+    APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
     BILLY_STORE: 'azure'
     BILLY_IDENTITY_CLIENT_ID: identityClientId
     BILLY_COSMOS_ENDPOINT: cosmosEndpoint
     BILLY_TABLES_ENDPOINT: auditEndpoint
+    BILLY_QUEUES_ENDPOINT: storageQueueEndpoint
     BILLY_KEY_VAULT_URL: vaultUrl
     BILLY_STRIPE_API_BASE: 'https://api.stripe.com'
     BILLY_ALLOW_SECRET_KEY: 'false'

@@ -1,0 +1,73 @@
+"""The correlation id: the trace id of W3C Trace Context, from the edge through the stores and Stripe to the audit row."""
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
+_ID = re.compile(r"(?!0{32})[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where the work that runs now belongs: `id` is 32 hexadecimal digits, `span` the 16 of what it is part of, or empty."""
+
+    id: str
+    span: str = ""
+    sampled: bool = True
+
+
+_current: ContextVar[Trace | None] = ContextVar("billy_trace", default=None)
+
+
+def current() -> Trace | None:
+    return _current.get()
+
+
+def correlation_id() -> str | None:
+    """The id that everything done now is found by, or None outside of any call."""
+    trace = _current.get()
+    return trace.id if trace else None
+
+
+def traceparent() -> str | None:
+    """What a message carries, so that the work it leads to belongs to the same trace."""
+    trace = _current.get()
+    return f"00-{trace.id}-{trace.span}-{'01' if trace.sampled else '00'}" if trace and trace.span else None
+
+
+def read_traceparent(text: object) -> Trace | None:
+    """The trace that a `traceparent` names; None for what is none, which is never an error: telemetry turns nobody away."""
+    found = _TRACEPARENT.fullmatch(text) if isinstance(text, str) else None
+    return Trace(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None
+
+
+def read_id(text: object) -> Trace | None:
+    """The trace of a correlation id that was kept, or None."""
+    return Trace(text) if isinstance(text, str) and _ID.fullmatch(text) else None
+
+
+def new_trace(bits: Callable[[int], int]) -> Trace:
+    """A trace of its own. `bits` answers so many random bits."""
+    return Trace(f"{bits(128) or 1:032x}")
+
+
+def enter(trace: Trace) -> Token[Trace | None]:
+    """What runs from now on belongs to `trace`, until `leave`."""
+    return _current.set(trace)
+
+
+def leave(token: Token[Trace | None]) -> None:
+    _current.reset(token)
+
+
+@contextmanager
+def following(trace: Trace) -> Generator[Trace]:
+    """What runs within belongs to `trace`."""
+    token = _current.set(trace)
+    try:
+        yield trace
+    finally:
+        _current.reset(token)
