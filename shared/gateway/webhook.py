@@ -13,6 +13,7 @@ from shared.gateway.signatures import Verdict, verify
 from shared.stores.protocols import Secrets
 from shared.telemetry.correlation import read_traceparent, traceparent
 from shared.telemetry.invocation import within
+from shared.telemetry.spans import span
 
 SECRETS = "stripe-webhook-secrets"
 LARGEST = 1024 * 1024  # bytes of a delivery
@@ -70,7 +71,8 @@ async def apply_message(context: Context, message: Mapping[str, Any]) -> None:
             from shared.gateway.client import gateway
 
             event = await (await gateway(context)).retrieve_event(str(event))
-        await apply_event(context, event)
+        with span("apply_event", "consumer"):
+            await apply_event(context, event)
 
 
 async def _secrets(context: Context) -> tuple[str, ...]:

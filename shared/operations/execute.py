@@ -38,7 +38,7 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
     """
     began, code = time.monotonic(), "ok"
     surface = actor.origin.surface
-    with correlated(context.seam), span(operation.name, attributes={"billy.role": actor.role, "billy.surface": surface}):
+    with correlated(context.seam), span(f"execute {operation.name}", attributes={"billy.role": actor.role, "billy.surface": surface}):
         try:
             return await _guarded(operation, arguments, actor, context, strings)
         except BillyError as error:

@@ -40,6 +40,12 @@ IDEMPOTENCY_KEY: schemas.Schema = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
+CORRELATION_ID: schemas.Schema = {
+    "description": "The call's trace id: the same in the audit log, in traces and in logs. A caller's `traceparent` is taken over.",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+}
+CORRELATED: schemas.Schema = {"X-Correlation-Id": {"$ref": "#/components/headers/CorrelationId"}}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -65,6 +71,7 @@ def document() -> dict[str, Any]:
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, which begins with billy_. It carries a role."}
             },
+            "headers": {"CorrelationId": CORRELATION_ID},
             "schemas": {"Problem": openapi_about.PROBLEM},
             "responses": {code: _failure(code) for code in sorted({*FAILURES.values(), *WRITE_FAILURES.values()})},
         },
@@ -128,19 +135,20 @@ def _success(operation: Operation) -> dict[str, Any]:
     media: dict[str, Any] = {"schema": schemas.answer(operation.output)}
     if operation.name in ANSWERS:
         media["examples"] = ANSWERS[operation.name]
-    return {"description": "Done.", "content": {"application/json": media}}
+    return {"description": "Done.", "headers": dict(CORRELATED), "content": {"application/json": media}}
 
 
 def _failure(code: str) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "description": TITLE[code] + ".",
+        "headers": dict(CORRELATED),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     if code == "unauthenticated":
-        answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer."}}
+        answer["headers"] |= {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer."}}
     if code == "rate_limited":
         seconds = {"type": "integer", "minimum": 0}
-        answer["headers"] = {"Retry-After": {"schema": seconds, "description": "Seconds to wait, where Stripe said so."}}
+        answer["headers"] |= {"Retry-After": {"schema": seconds, "description": "Seconds to wait, where Stripe said so."}}
     return answer
 
 

@@ -16,7 +16,7 @@ from shared.telemetry.correlation import Trace
 type Value = str | int | float | bool | None
 
 NOTHING: Mapping[str, Value] = {}
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/{}\[\]-]{0,99}", re.ASCII)
+WORD = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/{}\[\]-]{0,99}", re.ASCII)
 
 
 class Recorder(Protocol):
