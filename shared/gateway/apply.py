@@ -68,6 +68,8 @@ async def is_recorded(context: Context, id: str) -> bool:
 
 async def settle_write(context: Context, stripe: StripeGateway, write: Write) -> Applied:
     """Reads the object from Stripe and writes it, so that its newest state stands. Raises where others keep writing it."""
+    if not is_id(write.id, write.kind):  # it can be listed but not asked for
+        return Applied.STALE
     for _ in range(TRIES):
         row = await context.mirror.get(write.kind, write.id)
         version = row.version if row else 0

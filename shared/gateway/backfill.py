@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.context import Context
 from shared.errors import BillyError
-from shared.gateway import feed, progress, runs
+from shared.gateway import feed, progress, runs, unseen
 from shared.gateway.apply import settle_write
-from shared.gateway.client import ListPage, StripeGateway, gateway, writes_from_page
+from shared.gateway.client import ListPage, gateway, writes_from_page
 from shared.gateway.failures import is_permission
 from shared.gateway.kinds import KINDS, Kind
+from shared.gateway.pace import Pace, Work
 from shared.gateway.progress import Document, kind_id
 from shared.stores.protocols import Applied, Write
 
 PAGE = 100  # Stripe's largest page
 AHEAD = 5  # pages read while others are written; they are written together
-PATIENCE = 6  # tries of one page while Stripe says that it is too much
-LONGEST_PAUSE = 30  # seconds
 SPARE_CURSORS = 5  # ids of the last page that serve as cursor should the last one have been deleted
 
 
@@ -37,35 +35,6 @@ class Slice(StrEnum):
     DONE = "done"
     STALLED = "stalled"  # the error is kept in the run; the next start or the timer goes on
     IDLE = "idle"  # nothing to do, or somebody else is at it
-
-
-@dataclass(slots=True)
-class Pace:
-    """Requests evenly spaced, `per_second` of them for all who share it."""
-
-    context: Context
-    per_second: float
-    _next: float = field(default=0.0)
-
-    async def turn(self) -> None:
-        """Returns when the next request may go."""
-        now = self.context.seam.now()
-        at = max(now, self._next)
-        self._next = at + 1 / self.per_second
-        if at > now:
-            await asyncio.sleep(at - now)
-
-
-@dataclass(slots=True)
-class _Work:
-    context: Context
-    stripe: StripeGateway
-    run: str
-    pace: Pace
-    until: float
-
-    def time_is_up(self) -> bool:
-        return self.context.seam.now() >= self.until
 
 
 async def run_slice(context: Context, seconds: float) -> Slice:
@@ -98,13 +67,13 @@ async def _backfill(context: Context, run: str, seconds: float) -> bool:
     stripe = await gateway(context)
     pace = Pace(context, context.settings.sync_requests_per_second)
     await feed.open_feed(context, stripe)
-    finished = await _all_kinds(_Work(context, stripe, run, pace, context.seam.now() + seconds))
+    finished = await _all_kinds(Work(context, stripe, run, pace, context.seam.now() + seconds))
     if finished:
         await feed.catch_up(context)
     return finished
 
 
-async def _all_kinds(work: _Work) -> bool:
+async def _all_kinds(work: Work) -> bool:
     """Whether all kinds are done. As many at once as the settings allow; the first that fails ends the slice."""
     waiting = [facts for facts in KINDS.values() if not (await _begun(work, facts)).get("done")]
     gate = asyncio.Semaphore(max(1, work.context.settings.sync_concurrency))
@@ -125,22 +94,37 @@ async def _all_kinds(work: _Work) -> bool:
     return all(task.result() for task in tasks)
 
 
-async def _begun(work: _Work, facts: Kind) -> Document:
+async def _begun(work: Work, facts: Kind) -> Document:
     """The kind's document with this run's progress in it. What an earlier run completed stays complete meanwhile."""
+    document = await progress.document(work.context, kind_id(facts.name))
+    if document.get("run") == work.run:
+        return document
+    fresh: Document = {"run": work.run, "objects": 0, "pages": 0, "cursors": [], "started": None, "listed": False, "done": False}
+    fresh |= {"unseen": await unseen.begun(work, facts), "error": None}
 
     def turn(document: Document) -> Document | None:
-        if document.get("run") == work.run:
-            return None
-        fresh: Document = {"run": work.run, "objects": 0, "pages": 0, "done": False, "cursors": [], "started": None, "error": None}
-        return {"complete": False, "as_of": None} | document | fresh
+        return None if document.get("run") == work.run else {"complete": False, "as_of": None} | document | fresh
 
     await progress.change(work.context, kind_id(facts.name), turn)
     return await progress.document(work.context, kind_id(facts.name))
 
 
-async def _kind(work: _Work, facts: Kind) -> bool:
-    """Whether the kind is done when time is up. One task reads ahead while this one writes."""
-    document = await progress.document(work.context, kind_id(facts.name))
+async def _kind(work: Work, facts: Kind) -> bool:
+    """Whether the kind is done when time is up. What the key may not read is left out."""
+    try:
+        document = await progress.document(work.context, kind_id(facts.name))
+        if not document.get("listed"):
+            document = await _list(work, facts, document)
+        return document["done"] or (bool(document.get("listed")) and await unseen.reread(work, facts))
+    except BillyError as error:
+        if not is_permission(error):
+            raise
+        await _skip(work, facts, error)
+        return True
+
+
+async def _list(work: Work, facts: Kind, document: Document) -> Document:
+    """Reads the list as far as there is time. One task reads ahead while this one writes."""
     ready: asyncio.Queue[_Read] = asyncio.Queue(AHEAD)
     reading = asyncio.create_task(_read(work, facts, list(document["cursors"]), ready))
     end: _Read = END
@@ -161,14 +145,11 @@ async def _kind(work: _Work, facts: Kind) -> bool:
     finally:
         reading.cancel()
     if isinstance(end, BillyError):
-        if not is_permission(end):
-            raise end
-        await _skip(work, facts, end)
-        return True
-    return bool((await progress.document(work.context, kind_id(facts.name))).get("done"))
+        raise end
+    return await progress.document(work.context, kind_id(facts.name))
 
 
-async def _read(work: _Work, facts: Kind, cursors: Sequence[str], ready: "asyncio.Queue[_Read]") -> None:
+async def _read(work: Work, facts: Kind, cursors: Sequence[str], ready: "asyncio.Queue[_Read]") -> None:
     """Puts page after page, and in the end `END` or the error that ended it."""
     spare = list(cursors)
     try:
@@ -177,7 +158,7 @@ async def _read(work: _Work, facts: Kind, cursors: Sequence[str], ready: "asynci
             if spare:
                 params["starting_after"] = spare[0]
             try:
-                page = await _patiently(work, facts, params)
+                page = await work.pace.patiently(lambda params=params: work.stripe.list_page(facts.name, params))
             except BillyError as error:
                 if spare and error.code == "not_found":  # the cursor was deleted: the object before it, or from the top
                     spare.pop(0)
@@ -195,19 +176,7 @@ async def _read(work: _Work, facts: Kind, cursors: Sequence[str], ready: "asynci
         await ready.put(END)
 
 
-async def _patiently(work: _Work, facts: Kind, params: dict[str, str | int]) -> ListPage:
-    for attempt in range(PATIENCE):
-        await work.pace.turn()
-        try:
-            return await work.stripe.list_page(facts.name, params)
-        except BillyError as error:
-            if error.code != "rate_limited" or attempt == PATIENCE - 1:
-                raise
-            await asyncio.sleep(min(error.retry_after or 2**attempt, LONGEST_PAUSE))
-    raise AssertionError("the last try returns or raises")
-
-
-async def _write(work: _Work, facts: Kind, pages: Sequence[ListPage]) -> None:
+async def _write(work: Work, facts: Kind, pages: Sequence[ListPage]) -> None:
     writes: list[Write] = []
     for page in pages:
         writes += writes_from_page(facts, page)
@@ -227,13 +196,14 @@ async def _write(work: _Work, facts: Kind, pages: Sequence[ListPage]) -> None:
             "started": started,
         }
         if not last.has_more:  # everything made until the first page was read is here; what came later comes as events
-            now |= {"done": True, "complete": True, "as_of": max(started, document["as_of"] or 0)}
+            now |= {"listed": True, "complete": True, "as_of": max(started, document["as_of"] or 0)}
+            now |= {"done": document.get("unseen") is None}
         return document | now
 
     await progress.change(work.context, kind_id(facts.name), turn)
 
 
-async def _skip(work: _Work, facts: Kind, error: BillyError) -> None:
+async def _skip(work: Work, facts: Kind, error: BillyError) -> None:
     await progress.change(
         work.context,
         kind_id(facts.name),

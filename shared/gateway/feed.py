@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.context import Context
 from shared.errors import BillyError
-from shared.gateway import progress
+from shared.gateway import progress, runs
 from shared.gateway.apply import apply_event, is_recorded
 from shared.gateway.client import ListPage, StripeGateway, gateway
 from shared.gateway.kinds import KINDS
@@ -15,6 +15,8 @@ from shared.gateway.progress import FEED, Document, kind_id
 OVERLAP = 60  # seconds that are read once more, as an event may be listed later than one of the same second
 PAGE = 100
 MOST_PAGES = 100  # of one catch-up; the rest is read by the next one
+DAY = 86_400
+KEPT = 29 * DAY  # Stripe keeps events for thirty days; one is for clocks and for the reading itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ async def open_feed(context: Context, stripe: StripeGateway) -> None:
     try:
         page = await stripe.list_events({"limit": 1})
     except BillyError as error:
-        closed: Document = {"open": False, "error": error.detail, "next": error.next}
+        closed: Document = {"open": False, "error": runs.told(error)}
         await progress.change(context, FEED, lambda _: closed)
         return
     first = str(page.values[0]["id"]) if page.values else None
@@ -47,22 +49,26 @@ async def catch_up(context: Context) -> Caught:
     if not feed.get("open"):
         return Caught()
     stripe = await gateway(context)
+    checked = int(feed["checked"])
     cursor: str | None = feed.get("event")
-    stable, applied = cursor, 0
+    since, stable, applied = int(feed["since"]), cursor, 0
     for _ in range(MOST_PAGES):
         try:
-            page = await _next(stripe, cursor, int(feed["since"]))
+            page = await _next(stripe, cursor, since)
         except BillyError as error:
-            if cursor and error.code == "not_found":
-                await progress.change(
-                    context, FEED, lambda feed: feed | {"open": False, "error": "The events since the last time are gone."}
-                )
-                return Caught(applied, broken=True)
-            raise
+            if not cursor or error.code != "not_found":
+                raise
+            if context.seam.now() - checked > DAY:
+                return await _broken(context, applied)
+            # The account was quiet for so long that the last event itself is gone; what came since is still there.
+            cursor, since, stable = None, checked - OVERLAP, None
+            continue
+        if checked and page.stamp - checked > KEPT:
+            return await _broken(context, applied)
         applied += sum(await asyncio.gather(*(_apply(context, event) for event in reversed(page.values))))
         stable = next((str(each["id"]) for each in page.values if int(each["created"]) <= page.stamp - OVERLAP), stable)
         if not page.has_more:
-            await _close(context, stable, page.stamp)
+            await _close(context, stable, since, page.stamp)
             return Caught(applied)
         cursor = str(page.values[0]["id"])
     await progress.change(context, FEED, lambda feed: feed | {"event": stable})
@@ -90,8 +96,17 @@ async def _apply(context: Context, event: dict[str, Any]) -> bool:
     return True
 
 
-async def _close(context: Context, stable: str | None, stamp: int) -> None:
-    await progress.change(context, FEED, lambda feed: feed | {"event": stable, "checked": stamp})
+async def _broken(context: Context, applied: int) -> Caught:
+    """There may have been events that Stripe keeps no more: only a whole run finds what they told."""
+    missed = BillyError(
+        "unavailable", "Events were missed that Stripe keeps no more.", next="The timer reads everything anew; start_sync does so at once."
+    )
+    await progress.change(context, FEED, lambda feed: feed | {"open": False, "error": runs.told(missed)})
+    return Caught(applied, broken=True)
+
+
+async def _close(context: Context, stable: str | None, since: int, stamp: int) -> None:
+    await progress.change(context, FEED, lambda feed: feed | {"event": stable, "since": since, "checked": stamp})
 
     def turn(document: Document) -> Document | None:
         return document | {"as_of": max(stamp, document.get("as_of") or 0)} if document.get("complete") else None

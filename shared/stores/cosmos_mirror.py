@@ -8,11 +8,11 @@ from typing import Any
 from zlib import crc32
 
 from shared.stores.cosmos import Container, CosmosAccount, Document, together
-from shared.stores.cosmos_documents import advance, asked, check, holds, key, marked, stored
+from shared.stores.cosmos_documents import advance, asked, check, holds, key, marked, sortable, stored
 from shared.stores.cosmos_entries import Entries, Lists
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
 from shared.stores.cosmos_totals import LANES, Change, Counters, Totals
-from shared.stores.protocols import Applied, Page, Query, Stored, Total, Write
+from shared.stores.protocols import Applied, Page, Query, Stored, Total, Unseen, Write
 
 AT_ONCE = 24  # objects that one call writes side by side
 MOST_TERMS = 8  # beginnings of words that the index is asked for; the rest is compared with what it finds
@@ -73,6 +73,18 @@ class CosmosMirror:
 
     async def totals(self, kind: str, first_day: int | None = None, last_day: int | None = None) -> Sequence[Total]:
         return await self._totals.cells(kind, first_day, last_day)
+
+    async def unseen(self, kind: str, before: int, limit: int, after: int | None = None) -> Unseen:
+        """A query of so many documents by the indexes on kind and position; the stamps are compared here."""
+        values: Document = {"kind": kind} | ({} if after is None else {"after": sortable(after)})
+        below = "" if after is None else " AND c.position < @after"
+        rows = await self._objects.query(
+            f"SELECT TOP {int(limit)} c.oid, c.stamp, c.deleted, c.position FROM c WHERE c.kind = @kind{below} "  # noqa: S608
+            "ORDER BY c.position DESC",
+            values,
+        )
+        ids = [row["oid"] for row in rows if not row["deleted"] and row["stamp"] < before]
+        return Unseen(ids, int(rows[-1]["position"]) if len(rows) == limit else None)
 
     async def apply(self, writes: Sequence[Write]) -> Sequence[Applied]:
         """Each object's writes in their order, different objects side by side. Raises ValueError before anything is written.

@@ -89,6 +89,14 @@ class Total:
     refunded: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Ids of objects that are known true at no later moment; the position to look on from, None where that was all."""
+
+    ids: list[str]
+    position: int | None
+
+
 class Mirror(Protocol):
     """Stripe's objects as last known. Deleted ones are tombstones: `get` shows them, lists and search do not.
 
@@ -105,6 +113,10 @@ class Mirror(Protocol):
 
     async def totals(self, kind: str, first_day: int | None = None, last_day: int | None = None) -> Sequence[Total]:
         """The roll-up between two UTC days inclusive; without days one cell per status and currency over all time, day 0."""
+        ...
+
+    async def unseen(self, kind: str, before: int, limit: int, after: int | None = None) -> Unseen:
+        """Of the next `limit` objects, newest first below the position `after`, those whose stamp lies before the second `before`."""
         ...
 
     async def apply(self, writes: Sequence[Write]) -> Sequence[Applied]:

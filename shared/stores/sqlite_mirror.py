@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.stores import sqlite_lists, sqlite_totals
-from shared.stores.protocols import Applied, Page, Query, Stored, Total, Write
+from shared.stores.protocols import Applied, Page, Query, Stored, Total, Unseen, Write
 from shared.stores.sqlite import Database
 from shared.stores.sqlite_lists import QUICK
 from shared.stores.sqlite_search import SearchIndex
@@ -14,6 +14,8 @@ from shared.stores.sqlite_upsert import MIGRATION, Upsert
 
 GET = "SELECT kind, id, body, version, stamp, deleted FROM objects WHERE id = ? AND kind = ?"
 AT = "SELECT kind, id, body, version, stamp, deleted FROM objects WHERE position = ?"
+WALK = """SELECT position, id, stamp FROM objects INDEXED BY by_kind
+WHERE deleted = 0 AND kind = ? AND position < ? ORDER BY position DESC LIMIT ?"""
 
 
 class SqliteMirror:
@@ -61,6 +63,11 @@ class SqliteMirror:
         if found is None:
             found = await self._file.read_aside(lambda connection: sqlite_totals.cells(connection, kind, first_day, last_day, None))
         return found or []
+
+    async def unseen(self, kind: str, before: int, limit: int, after: int | None = None) -> Unseen:
+        below = sqlite_lists.LAST if after is None else after
+        rows = await self._file.read_aside(lambda connection: connection.execute(WALK, (kind, below, limit)).fetchall())
+        return Unseen([id for _, id, stamp in rows if stamp < before], rows[-1][0] if len(rows) == limit else None)
 
     async def apply(self, writes: Sequence[Write]) -> Sequence[Applied]:
         """One transaction, shared with other calls in flight. Raises ValueError for a write that no mirror can hold."""

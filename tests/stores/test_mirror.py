@@ -225,6 +225,26 @@ async def test_a_call_that_fails_leaves_nothing_and_disturbs_no_other(mirror: Mi
     assert len(await found(mirror, "kept", limit=50)) == 20
 
 
+# What a run did not see
+
+
+async def test_a_walk_over_a_kind_finds_what_was_not_known_true_since_a_moment(mirror: Mirror) -> None:
+    await mirror.apply([charge(f"ch_{n}", NOON - n, stamp=NOON + n % 3) for n in range(20)])
+    await mirror.apply([replace(charge("cus_1", stamp=NOON), kind="customer")])
+    confirmed, changed = charge("ch_3", NOON - 3, stamp=NOON + 2), charge("ch_6", NOON - 6, stamp=NOON + 3, body="new")
+    grave = Write("charge", "ch_9", 0, NOON, b"{}", deleted=True)
+    assert await mirror.apply([confirmed, changed, grave]) == [Applied.DUPLICATE, Applied.APPLIED, Applied.APPLIED]
+    found: list[str] = []
+    steps, after = 0, None
+    while steps == 0 or after is not None:
+        walked = await mirror.unseen("charge", NOON + 2, 6, after)
+        found, after, steps = found + walked.ids, walked.position, steps + 1
+    assert found == [f"ch_{n}" for n in range(20) if n % 3 != 2 and n not in (3, 6, 9)] and steps == 4
+    whole = await mirror.unseen("charge", NOON + 1, 1_000)
+    assert (whole.ids, whole.position) == ([f"ch_{n}" for n in range(20) if n % 3 == 0 and n not in (3, 6, 9)], None)
+    assert (await mirror.unseen("customer", NOON, 10)).ids == [] and (await mirror.unseen("refund", NOON, 10)).ids == []
+
+
 # Lists
 
 

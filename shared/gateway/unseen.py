@@ -1,0 +1,79 @@
+"""What Stripe's lists did not name any more is read from Stripe one by one: so a deletion is found of which no event is left.
+
+An object that a run read is known true at that moment. So whatever the mirror still holds with an older stamp when all
+lists are read was not in them. The walk over a kind goes page by page of the mirror; what was settled has a new stamp
+or a tombstone, so a walk that was cut off repeats none of it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import batched
+
+from shared.errors import BillyError
+from shared.gateway import progress, runs
+from shared.gateway.apply import settle_write
+from shared.gateway.kinds import Kind, is_id, tombstone
+from shared.gateway.pace import Work
+from shared.gateway.progress import Document, kind_id
+from shared.stores.protocols import Query
+
+WALKED = 500  # objects of the mirror looked at in one step
+AT_ONCE = 5
+MARGIN = 60  # seconds before a run's beginning within which the events of the feed tell a deletion
+
+
+async def begun(work: Work, facts: Kind) -> Document | None:
+    """How far the walk is before a run reads the first page: nowhere; None where there will be nothing to walk over."""
+    if not facts.deletable or (await work.context.mirror.list(Query(facts.name, limit=1))).total == 0:
+        return None
+    return {"after": None, "reread": 0, "removed": 0}
+
+
+async def reread(work: Work, facts: Kind) -> bool:
+    """Whether all that the run did not see is settled when time is up. Raises what Stripe raises but that an object is not there."""
+    id = kind_id(facts.name)
+    document = await progress.document(work.context, id)
+    while not document["done"]:
+        walk = document["unseen"]
+        page = await work.context.mirror.unseen(facts.name, document["started"] - MARGIN, WALKED, walk["after"])
+        removed = 0
+        for some in batched(page.ids, AT_ONCE, strict=False):
+            if work.time_is_up():
+                return False
+            removed += await _removed(work, facts, some)
+        now = {"after": page.position, "reread": walk["reread"] + len(page.ids), "removed": walk["removed"] + removed}
+
+        def turn(document: Document, now: Document = now) -> Document | None:
+            if document.get("run") != work.run:
+                raise runs.Lost
+            return document | {"unseen": now, "done": now["after"] is None}
+
+        changed = await progress.change(work.context, id, turn)
+        assert changed is not None
+        if not (document := changed)["done"] and work.time_is_up():
+            return False
+    return True
+
+
+async def _removed(work: Work, facts: Kind, ids: Sequence[str]) -> int:
+    told = await asyncio.gather(*(_is_gone(work, facts, each) for each in ids), return_exceptions=True)
+    for each in told:
+        if isinstance(each, BaseException):
+            raise each
+    return told.count(True)
+
+
+async def _is_gone(work: Work, facts: Kind, id: str) -> bool:
+    """Writes what Stripe says of the object now, and tells whether it is deleted."""
+    mirror = work.context.mirror
+    stored = await mirror.get(facts.name, id)
+    if stored is None or stored.deleted or not is_id(id, facts.name):
+        return False
+    doubted = tombstone(facts.name, id, stored.stamp)
+    try:
+        await work.pace.patiently(lambda: settle_write(work.context, work.stripe, doubted))
+    except BillyError as error:
+        if error.code != "invalid_request":  # one object that Stripe does not want to show holds up no other
+            raise
+    stored = await mirror.get(facts.name, id)
+    return stored is not None and stored.deleted
