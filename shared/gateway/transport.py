@@ -33,8 +33,9 @@ class Transport(stripe.AIOHTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One try, which is a span and a measure of its own."""
-        verb, path = method.upper(), template(url)
-        with span(f"{verb} {path}", "client", {"http.request.method": verb, "url.template": path}) as seen:
+        verb, path, asked = method.upper(), template(url), urlsplit(url)
+        facts = {"http.request.method": verb, "url.template": path, "url.full": f"{asked.scheme}://{asked.netloc}{path}"}
+        with span(f"{verb} {path}", "client", facts) as seen:
             try:
                 body, status, answered = await self._send(method, url, headers, post_data)
             except stripe.APIConnectionError:

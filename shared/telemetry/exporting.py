@@ -49,7 +49,7 @@ class Exporting:
             logging.getLogger(name).setLevel(logging.ERROR)
         resource = Resource.create({"service.name": "agent-billy", "service.version": VERSION, "service.instance.id": instance})
         self._tracing = TracerProvider(resource=resource, id_generator=_Ids())
-        self._tracing.add_span_processor(BatchSpanProcessor(_LateSpans(lambda: _span_exporter(destination))))
+        self._tracing.add_span_processor(BatchSpanProcessor(_LateSpans(lambda: _span_exporter(destination, self._tracing))))
         reader = PeriodicExportingMetricReader(_LateMeasures(lambda: _metric_exporter(destination), destination))
         self._metering = MeterProvider(resource=resource, metric_readers=[reader])
         spans.use(_Spans(self._tracing.get_tracer("billy", VERSION)))
@@ -138,11 +138,11 @@ class _LateMeasures(MetricExporter):
             self._made.shutdown(timeout_millis, **options)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _span_exporter(destination: Destination) -> SpanExporter:
+def _span_exporter(destination: Destination, provider: TracerProvider) -> SpanExporter:
     if destination.application_insights:
         from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
 
-        return AzureMonitorTraceExporter(**_application_insights(destination))
+        return AzureMonitorTraceExporter(tracer_provider=provider, **_application_insights(destination))
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter()

@@ -32,7 +32,7 @@ def began(function: str, traceparent: str | None, seam: Seam) -> Generator[None]
 def crashed(crash: Exception, where: str, seam: Seam) -> BillyError:
     """The error of a crash: a reference that the log has too. What the exception says is in neither."""
     reference = seam.id("ref")
-    say(logging.ERROR, "billy.crash", reference=reference, where=where, error=type(crash).__name__, at=path_of(crash))
+    say(logging.ERROR, "billy.crash", reference=reference, where=where, error=type(crash).__name__, place=path_of(crash))
     return BillyError("internal", "This call failed on our side.", next="Tell the operator the reference.", reference=reference)
 
 

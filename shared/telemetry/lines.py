@@ -50,7 +50,7 @@ def keep_foreign_words_out() -> None:
         if error is not None or foreign:
             where = f"{record.filename}:{record.lineno}"
             said = {} if foreign else {"message": str(record.msg)}
-            failed = {"error": type(error).__name__, "at": path_of(error)} if error is not None else {}
+            failed = {"error": type(error).__name__, "place": path_of(error)} if error is not None else {}
             record.msg, record.args = Line({"event": "log", "logger": record.name, "where": where} | said | failed), None
             record.exc_info = record.exc_text = record.stack_info = None
         return record
