@@ -26,6 +26,9 @@ class _Closing(Protocol):
     async def close(self) -> None: ...
 
 
+TOGETHER = 500  # expired records deleted in one transaction, which other writes wait for
+PURGES = 100  # such transactions in one call
+
 _made: Context | None = None
 _making = asyncio.Lock()
 _exporting: "Exporting | None" = None
@@ -61,7 +64,7 @@ async def context() -> Context:
 async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
     """A context of its own over the stores that the settings choose. Close it with `close_context`."""
     seam = seam or Seam()
-    parts = await (_embedded(settings) if settings.store == "embedded" else _azure(settings, seam))
+    parts = await (_embedded(settings, seam) if settings.store == "embedded" else _azure(settings, seam))
     seen = observed if are_recorded() else _as_it_is
     return Context(
         settings=settings,
@@ -80,7 +83,15 @@ def _as_it_is[Store](store: Store, protocol: str) -> Store:
 
 
 async def repair(made: Context) -> int:
-    """Ends what crashes have left in the mirror, and tells how many objects it met: 0 where a store changes all at once."""
+    """Ends what crashes have left in the mirror, and tells how many objects it met: 0 where a store changes all at once.
+
+    Gives back the place of records whose time is over, where the engine does not do so itself.
+    """
+    purge = getattr(made.records, "purge", None)
+    if purge is not None:
+        for _ in range(PURGES):
+            if await purge(TOGETHER) < TOGETHER:
+                break
     mend = getattr(made.mirror, "repair", None)
     return int(await mend()) if mend is not None else 0
 
@@ -95,14 +106,14 @@ class _Parts:
     queues: Queues | None = None
 
 
-async def _embedded(settings: Settings) -> _Parts:
+async def _embedded(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.local_secrets import LocalSecrets
     from shared.stores.sqlite_audit import SqliteAuditLog
     from shared.stores.sqlite_mirror import SqliteMirror
     from shared.stores.sqlite_records import SqliteRecords
 
     folder = _folder(settings)
-    mirror, records, audit = SqliteMirror.open(folder), SqliteRecords.open(folder), SqliteAuditLog.open(folder)
+    mirror, records, audit = SqliteMirror.open(folder), SqliteRecords.open(folder, seam.now), SqliteAuditLog.open(folder)
     return _Parts(mirror, records, audit, LocalSecrets.open(folder), (mirror, records, audit))
 
 

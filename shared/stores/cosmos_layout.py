@@ -5,17 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from shared.stores.expiry import DAY
+
 DATABASE = "billy"
 OBJECTS, ENTRIES, TOTALS, RECORDS = "objects", "entries", "totals", "records"
 KEY_PATH = "/pk"  # every document carries its partition key under this name
 ONLY_WITH_TTL = -1  # a document expires only if it says after how many seconds itself
-DAY = 86_400
 
-# Seconds after the last change for which a record of a collection is kept; others stay for ever.
-EXPIRY: dict[str, int] = {
-    "events": 30 * DAY,  # Stripe repeats a delivery for three days and lists events for thirty
-    "claims": DAY,  # a claim counts for ten minutes
-}
 # Collections that stay small and are listed whole: one partition each. The others have one for each record.
 GATHERED = frozenset({"keys", "sync"})
 RETIRED = DAY  # seconds for which an index entry that was taken out still tells at which version

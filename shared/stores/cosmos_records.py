@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.stores.cosmos import Container, CosmosAccount, Document, name
-from shared.stores.cosmos_layout import EXPIRY, GATHERED, RECORDS
+from shared.stores.cosmos_layout import GATHERED, RECORDS
+from shared.stores.expiry import EXPIRY
 from shared.stores.protocols import Changed, Exists, Record
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -2,12 +2,13 @@
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
+from shared.stores.expiry import EXPIRY
 from shared.stores.protocols import Changed, Exists, Record
 from shared.stores.sqlite import Database
 
@@ -23,47 +24,64 @@ WHERE json_extract(document, '$.state') IS NOT NULL;
 CREATE INDEX by_key_id ON records (collection, json_extract(document, '$.key_id'), id)
 WHERE json_extract(document, '$.key_id') IS NOT NULL"""
 
+# What was there before its time was kept has all of it before it.
+EXPIRES = """
+ALTER TABLE records ADD COLUMN expires INTEGER;
+
+CREATE INDEX by_expiry ON records (expires) WHERE expires IS NOT NULL;
+
+UPDATE records SET expires = unixepoch() + iif(collection = 'events', 30, 1) * 86400 WHERE collection IN ('events', 'claims')"""
+
+LIVE = "(expires IS NULL OR expires > ?)"
+INSERT = """INSERT INTO records VALUES (?1, ?2, 1, ?3, ?4)
+ON CONFLICT DO UPDATE SET version = 1, document = excluded.document, expires = excluded.expires WHERE expires <= ?5"""
+REPLACE = f"""UPDATE records SET document = ?, version = version + 1, expires = ?
+WHERE collection = ? AND id = ? AND version = ? AND {LIVE}"""  # noqa: S608
+PURGE = """DELETE FROM records WHERE (collection, id) IN
+(SELECT collection, id FROM records INDEXED BY by_expiry WHERE expires <= ? ORDER BY expires LIMIT ?)"""
+
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class SqliteRecords:
-    """`Records` over `records.sqlite` in a folder. Open it once in a process, and close it."""
+    """`Records` over `records.sqlite` in a folder. Open it once in a process, and close it.
 
-    def __init__(self, path: Path) -> None:
-        self._file = Database(path, (MIGRATION,))
+    A record whose time is over is there for nobody; `purge` gives its place back.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self._file = Database(path, (MIGRATION, EXPIRES))
+        self._now = now
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Opens or makes the file in `folder`. Raises `NewerStore` for one that a newer version made."""
-        return cls(folder / "records.sqlite")
+    def open(cls, folder: Path, now: Callable[[], float]) -> Self:
+        """Opens or makes the file in `folder`; `now` gives epoch seconds. Raises `NewerStore` for one that a newer version made."""
+        return cls(folder / "records.sqlite", now)
 
     async def close(self) -> None:
         await self._file.close()
 
     async def get(self, collection: str, id: str) -> Record | None:
-        row = self._file.row("SELECT id, document, version FROM records WHERE collection = ? AND id = ?", (collection, id))
+        statement = f"SELECT id, document, version FROM records WHERE collection = ? AND id = ? AND {LIVE}"  # noqa: S608
+        row = self._file.row(statement, (collection, id, self._now()))
         return _record(row) if row else None
 
     async def insert(self, collection: str, id: str, document: Mapping[str, Any]) -> Record:
-        text = orjson.dumps(dict(document)).decode()
+        text, now = orjson.dumps(dict(document)).decode(), self._now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            done = connection.execute("INSERT OR IGNORE INTO records VALUES (?, ?, 1, ?)", (collection, id, text))
-            return done.rowcount == 1
+            return connection.execute(INSERT, (collection, id, text, _until(collection, now), now)).rowcount == 1
 
         if not await self._file.write(work):
             raise Exists
         return Record(id, orjson.loads(text), 1)
 
     async def replace(self, collection: str, record: Record, document: Mapping[str, Any]) -> Record:
-        text = orjson.dumps(dict(document)).decode()
+        text, now = orjson.dumps(dict(document)).decode(), self._now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            done = connection.execute(
-                "UPDATE records SET document = ?, version = version + 1 WHERE collection = ? AND id = ? AND version = ?",
-                (text, collection, record.id, record.version),
-            )
-            return done.rowcount == 1
+            values = (text, _until(collection, now), collection, record.id, record.version, now)
+            return connection.execute(REPLACE, values).rowcount == 1
 
         if not await self._file.write(work):
             raise Changed
@@ -78,12 +96,21 @@ class SqliteRecords:
             values.append(after)
         rows = self._file.read(
             lambda connection: connection.execute(
-                f"SELECT id, document, version FROM records WHERE {' AND '.join(['collection = ?', *conditions])} "  # noqa: S608
+                f"SELECT id, document, version FROM records WHERE {' AND '.join(['collection = ?', *conditions, LIVE])} "  # noqa: S608
                 "ORDER BY id DESC LIMIT ?",
-                (collection, *values, limit),
+                (collection, *values, self._now(), limit),
             ).fetchall()
         )
         return [_record(row) for row in rows]
+
+    async def purge(self, limit: int) -> int:
+        """Deletes up to `limit` records whose time is over, those first for which it is over longest, and tells how many."""
+        now = self._now()
+        return await self._file.write(lambda connection: connection.execute(PURGE, (now, limit)).rowcount)
+
+
+def _until(collection: str, now: float) -> int | None:
+    return int(now) + EXPIRY[collection] if collection in EXPIRY else None
 
 
 def equal(column: str, where: Mapping[str, str]) -> tuple[list[str], list[str]]:

@@ -1,6 +1,7 @@
 """The adapters of mirror and records, opened for a test in a folder of its own."""
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ async def _cosmos_mirror(home: Path, endpoint: str) -> Mirror:
 
 
 async def _sqlite_records(home: Path, _: str) -> Records:
-    return SqliteRecords.open(home)
+    return SqliteRecords.open(home, time.time)
 
 
 async def _cosmos_records(home: Path, endpoint: str) -> Records:

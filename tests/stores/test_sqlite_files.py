@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -13,13 +14,19 @@ from typing import Any
 
 import pytest
 
-from shared.stores.protocols import Applied, Query, Write
+from shared.stores.expiry import EXPIRY
+from shared.stores.protocols import Applied, Changed, Exists, Query, Write
 from shared.stores.sqlite import Database, NewerStore
 from shared.stores.sqlite_audit import SqliteAuditLog
 from shared.stores.sqlite_mirror import SqliteMirror
-from shared.stores.sqlite_records import SqliteRecords
+from shared.stores.sqlite_records import MIGRATION, PURGE, SqliteRecords
 
-STORES: dict[str, Callable[[Path], Any]] = {"mirror": SqliteMirror.open, "records": SqliteRecords.open, "audit": SqliteAuditLog.open}
+
+def records_of(home: Path) -> SqliteRecords:
+    return SqliteRecords.open(home, time.time)
+
+
+STORES: dict[str, Callable[[Path], Any]] = {"mirror": SqliteMirror.open, "records": records_of, "audit": SqliteAuditLog.open}
 TABLE = ("CREATE TABLE t (n INTEGER PRIMARY KEY)",)
 
 
@@ -40,7 +47,7 @@ async def test_a_store_made_by_a_newer_version_is_refused_in_clear_words(tmp_pat
     await STORES[name](tmp_path).close()
     with closing(sqlite3.connect(tmp_path / f"{name}.sqlite")) as raw:
         raw.execute("PRAGMA user_version = 99")
-    with pytest.raises(NewerStore, match=rf"{name}\.sqlite has schema 99.*up to 1"):
+    with pytest.raises(NewerStore, match=rf"{name}\.sqlite has schema 99.*up to \d"):
         STORES[name](tmp_path)
 
 
@@ -213,3 +220,59 @@ async def test_a_read_that_walks_much_leaves_the_event_loop_to_others_and_tells_
     assert len(await mirror.totals("charge", 0)) == 2_500
     assert len(await mirror.totals("charge", 0, 9)) == 10
     await mirror.close()
+
+
+# Expiry
+
+
+async def test_a_record_whose_time_is_over_is_there_for_nobody_and_its_id_is_free(tmp_path: Path) -> None:
+    now = 1_800_000_000.0
+    records = SqliteRecords.open(tmp_path, lambda: now)
+    over, changed, other = [await records.insert(*where, {"key_id": "k"}) for where in (("claims", "a"), ("claims", "b"), ("keys", "a"))]
+    now += EXPIRY["claims"] - 1
+    changed = await records.replace("claims", changed, {"key_id": "k", "n": 2})
+    assert await records.find("claims") == [changed, over]
+    now += 1
+    assert await records.get("claims", "a") is None and await records.find("claims", {"key_id": "k"}) == [changed]
+    with pytest.raises(Changed):
+        await records.replace("claims", over, {})
+    again = await records.insert("claims", "a", {"n": 3})
+    assert again.version == 1 and await records.get("claims", "a") == again and await records.get("keys", "a") == other
+    with pytest.raises(Exists):
+        await records.insert("claims", "a", {})
+    await records.close()
+
+
+async def test_what_expired_is_deleted_in_small_batches_oldest_first_and_gives_its_place_back(tmp_path: Path) -> None:
+    now = 1_800_000_000.0
+    records = SqliteRecords.open(tmp_path, lambda: now)
+    for n in range(25):
+        now += 1
+        await records.insert("events", f"evt_{n:02}", {"type": "x"})
+    await records.insert("keys", "k1", {})
+    now += EXPIRY["events"] - 4.5
+    assert len(await records.find("events")) == 5
+    assert [await records.purge(8) for _ in range(4)] == [8, 8, 4, 0]
+    assert [each.id for each in await records.find("events")] == [f"evt_{n}" for n in (24, 23, 22, 21, 20)]
+    assert await records.get("keys", "k1") is not None
+    await records.close()
+    with closing(sqlite3.connect(tmp_path / "records.sqlite")) as raw:
+        assert raw.execute("SELECT count(*) FROM records").fetchone() == (6,)
+        (plan,) = raw.execute(f"EXPLAIN QUERY PLAN {PURGE}", (0, 1)).fetchall()[2:3]
+        assert "by_expiry" in str(plan) and not [row for row in raw.execute(f"EXPLAIN QUERY PLAN {PURGE}", (0, 1)) if "TEMP" in str(row)]
+
+
+async def test_records_from_before_there_was_expiry_have_their_whole_time_before_them(tmp_path: Path) -> None:
+    old = Database(tmp_path / "records.sqlite", (MIGRATION,))
+    await old.write(
+        lambda connection: connection.executemany("INSERT INTO records VALUES (?, 'a', 1, '{}')", [("events",), ("keys",)]).rowcount
+    )
+    await old.close()
+    now = time.time()
+    records = SqliteRecords.open(tmp_path, lambda: now)
+    now += EXPIRY["events"] - 60
+    assert await records.get("events", "a") is not None
+    now += 120
+    assert await records.get("events", "a") is None and await records.get("keys", "a") is not None
+    assert await records.purge(10) == 1
+    await records.close()
