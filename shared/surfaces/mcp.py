@@ -125,7 +125,7 @@ def _problem(error: BillyError) -> Answer:
 
 def _malformed(error: BillyError) -> Answer:
     code = _PARSE_ERROR if "UTF-8" in error.detail else _INVALID_REQUEST
-    body: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error.detail}}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error.detail, "data": problem(error)}}
     return Answer(400, orjson.dumps(body), HEADERS | {"Content-Type": "application/json"})
 
 

@@ -123,6 +123,8 @@ async def test_a_malformed_body_gets_400_in_our_own_words(asker: Asker, case: st
     assert reply.status == 400
     assert reply.json["id"] is None
     assert reply.error["code"] in (-32700, -32600)
+    told = reply.error["data"]
+    assert (told["code"], told["status"], told["detail"]) == ("invalid_request", 400, reply.error["message"]) and "JSON-RPC" in told["next"]
     assert CANARY not in reply.body.decode()
     assert [(row["decision"], row["code"]) for row in await rows(asker)] == [("refused", "invalid_request")]
 
