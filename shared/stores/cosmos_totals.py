@@ -119,8 +119,9 @@ class Counters:
         if not fresh:
             return True
         dropped = set(counter.settled)
-        if len(counted) > MOST_TOKENS:
-            dropped |= await self._abandoned(document["counted"][:LOOKED_INTO])
+        left = [token for token in document["counted"] if token not in dropped]
+        if len(left) > MOST_TOKENS:  # this process ended its own: what is left beside them may have nobody to drop it
+            dropped |= await self._abandoned(left[:LOOKED_INTO])
         changed = {
             **document,
             "cells": _summed(document["cells"], list(fresh.values())),
