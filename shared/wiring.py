@@ -30,6 +30,7 @@ TOGETHER = 500  # expired records deleted in one transaction, which other writes
 PURGES = 100  # such transactions in one call
 
 _made: Context | None = None
+_life: AsyncGenerator[Context] | None = None
 _making = asyncio.Lock()
 _exporting: "Exporting | None" = None
 
@@ -53,12 +54,21 @@ def export_telemetry() -> None:
 
 async def context() -> Context:
     """The process's context."""
-    global _made
+    global _made, _life
     if _made is None:
         async with _making:
             if _made is None:
-                _made = await make_context(read_settings())
+                _life = _living(await make_context(read_settings()))
+                _made = await anext(_life)
     return _made
+
+
+async def _living(made: Context) -> AsyncGenerator[Context]:
+    """Nobody tells an app that its host ends; but a loop that ends ends its generators, and so the connections are closed."""
+    try:
+        yield made
+    finally:
+        await close_context(made)
 
 
 async def make_context(settings: Settings, seam: Seam | None = None) -> Context:

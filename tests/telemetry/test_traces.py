@@ -133,6 +133,16 @@ def test_every_line_of_the_hosts_log_is_json(told: Told) -> None:
     assert ours and all({"at", "level", "logger"} <= set(json.loads(line)) for line in ours)
 
 
+def test_a_host_that_stops_closes_what_it_opened_and_says_nothing_of_it(told: Told) -> None:
+    """Runs last: what is left open is told by its library when the loop ends."""
+    before = (told.system.home / "logs" / "host.log").read_text()
+    assert told.system.stop() == 0
+    assert (told.system.home / "logs" / "host.log").read_text() == before
+    assert told.collector.wait(lambda known: known.trace(told.calls["no tool"])), "what was still to be told has been"
+    if told.system.store == "embedded":
+        assert not list(told.system.home.glob("*.sqlite-wal")), "every log is folded into its file"
+
+
 def test_the_page_on_telemetry_names_every_measure_with_its_unit_and_labels() -> None:
     page = (ROOT / "docs" / "telemetry.md").read_text()
     for name, measure in MEASURES.items():
