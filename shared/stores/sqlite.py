@@ -1,6 +1,7 @@
 """One SQLite file: a thread that commits concurrent writes together, and connections that only read."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ class Database:
     Reads run where they are called, on one connection that cannot write: a point read costs less than a change of
     thread. What may be slow goes through `read_aside`, on a thread of its own. `settle` is called inside each
     transaction before its commit, for what is cheaper done once for many writes; `forget` after one was rolled back.
+    The file and those beside it can be read by their owner alone (mode 0600).
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Database:
         self._settle = settle
         self._forget = forget
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _keep_private(path)
         self._writer = _connect(path, cache_mb)
         try:
             _migrate(self._writer, path, migrations)
@@ -182,6 +185,14 @@ def _in_snapshot[T](connection: sqlite3.Connection, work: Work[T]) -> T:
         return work(connection)
     finally:
         connection.execute("COMMIT")
+
+
+def _keep_private(path: Path) -> None:
+    """For its owner alone, before anything is in it: SQLite gives the files beside it (`-wal`, `-shm`) the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        if each.exists() and each.stat().st_mode & 0o077:
+            each.chmod(0o600)
 
 
 def _connect(path: Path, cache_mb: int, *, read_only: bool = False) -> sqlite3.Connection:

@@ -222,6 +222,26 @@ async def test_a_read_that_walks_much_leaves_the_event_loop_to_others_and_tells_
     await mirror.close()
 
 
+# Who may read
+
+
+@pytest.mark.parametrize("name", STORES)
+async def test_the_files_of_a_store_are_their_owners_alone_whatever_they_were_before(tmp_path: Path, name: str) -> None:
+    opened: list[Any] = []
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            opened.append(STORES[name](tmp_path))
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+            assert modes == dict.fromkeys([f"{name}.sqlite", f"{name}.sqlite-shm", f"{name}.sqlite-wal"], 0o600)
+            for each in tmp_path.iterdir():  # as they are left by a process that was killed, of a version that knew no better
+                each.chmod(0o644)
+    finally:
+        os.umask(before)
+        for store in opened:
+            await store.close()
+
+
 # Expiry
 
 
