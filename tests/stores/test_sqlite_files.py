@@ -226,7 +226,7 @@ async def test_a_read_that_walks_much_leaves_the_event_loop_to_others_and_tells_
 
 
 @pytest.mark.parametrize("name", STORES)
-async def test_the_files_of_a_store_are_their_owners_alone_whatever_they_were_before(tmp_path: Path, name: str) -> None:
+def test_the_files_of_a_store_are_their_owners_alone_whatever_they_were_before(tmp_path: Path, name: str) -> None:
     opened: list[Any] = []
     before = os.umask(0)
     try:
@@ -239,7 +239,7 @@ async def test_the_files_of_a_store_are_their_owners_alone_whatever_they_were_be
     finally:
         os.umask(before)
         for store in opened:
-            await store.close()
+            asyncio.run(store.close())
 
 
 # Expiry
