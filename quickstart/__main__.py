@@ -8,153 +8,202 @@ import signal
 import socket
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import IO, Any
 
 from quickstart import prepare
 from quickstart.client import CallFailed, call, wait_for
-from quickstart.processes import Child
+from quickstart.processes import Broken, Child, module
+from quickstart.stores import QUEUES, Emulators, Stores, ended_at_start
+from quickstart.wanted import Wanted, read_wanted
 from shared.errors import BillyError
 
 ROOT = Path(__file__).parent.parent
-SCALE = os.environ.get("BILLY_COMPANY_SCALE", "1")
+SQLITE = b"SQLite format 3\0"
+LEASE = (
+    "15"  # seconds after which a killed host's messages come again from Azure's queues (its own come at once); what is at work renews it
+)
+PATIENCE = 60.0  # seconds for something that was just started, or started again, to answer
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(Exception):
     """Somebody asked for the end."""
 
 
-class Broken(Exception):
-    """The system cannot run; the text says why and what to do."""
-
-
 def main() -> int:
-    home = Path(os.environ.get("BILLY_HOME") or ".billy").resolve()
     try:
-        port = _port(os.environ.get("PORT") or "7071")
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (home / "run.lock").open("w")
+        wanted = read_wanted(os.environ)
+        lock = _locked(wanted.home)
+        _check_free(wanted.port)
+        _check_files(wanted.home)
     except Broken as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"The state cannot be kept in {home} ({error.strerror}). Set BILLY_HOME to a folder that can be written.", file=sys.stderr)
-        return 1
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"Agent Billy runs already with its state in {home}. Stop it first, or set BILLY_HOME to another folder.", file=sys.stderr)
-        return 1
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, _stop)
     children: list[Child] = []
     try:
-        _run(home, port, children)
+        _run(wanted, children)
     except Stop:
         print("\nStopping …", flush=True)
     except BillyError as error:
-        print(f"\n{error.detail} {error.next or ''}", file=sys.stderr)
+        print(f"\n{error.detail} {error.next or ''}\nThe state is in {wanted.home}.", file=sys.stderr)
         return 1
     except (Broken, CallFailed) as error:
-        print(f"\n{error}\nThe logs are in {home / 'logs'}.", file=sys.stderr)
+        print(f"\n{error}\nThe logs are in {wanted.logs}.", file=sys.stderr)
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # who asks twice waits for the same end, which loses nothing
-        (home / "run.json").unlink(missing_ok=True)
+        (wanted.home / "run.json").unlink(missing_ok=True)
         for child in reversed(children):
             child.stop()
+        lock.close()
     print("Stopped. All data is kept; `make run` goes on from here.")
     return 0
 
 
-def _run(home: Path, port: int, children: list[Child]) -> None:
+def _run(wanted: Wanted, children: list[Child]) -> None:
     began = time.monotonic()
-    _check_free(port)
-    (home / "logs").mkdir(exist_ok=True)
-    environment = {"BILLY_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    home = wanted.home
+    environment = {"BILLY_HOME": str(home), "BILLY_STORE": wanted.settings.store, "PYTHONPATH": str(ROOT)}
+    emulators = None
+    if wanted.stores is Stores.EMBEDDED:
+        environment[QUEUES] = os.environ.get(QUEUES, "")  # local.settings.json is for `func start`
+    elif wanted.stores is Stores.EMULATED:
+        emulators = Emulators(home / "azure", wanted.logs)
+        children += emulators.children
+        emulators.start()
     sandbox_url = None
-    if not os.environ.get("BILLY_STRIPE_API_KEY"):
-        sandbox_url = _start_sandbox(home, environment, children)
+    if not wanted.settings.stripe_api_key:
+        sandbox_url = _start_sandbox(wanted, environment, children)
         environment["BILLY_STRIPE_API_BASE"] = sandbox_url
-    url = f"http://127.0.0.1:{port}"
-    owner_key = asyncio.run(prepare.prepare(home, sandbox_url, f"{url}/webhooks/stripe"))
+    if emulators is not None:
+        environment |= emulators.settings()
+    url = f"http://127.0.0.1:{wanted.port}"
+    owner_key = _prepared(wanted, environment, sandbox_url, url)
     host = Child(
         "the host",
-        ["devhost", "--app", str(ROOT), "--port", str(port), "--home", str(home / "host")],
+        module("devhost", "--app", str(ROOT), "--port", str(wanted.port), "--home", str(home / "host"), "--lease", LEASE),
         environment,
-        home / "logs" / "host.log",
+        wanted.logs / "host.log",
     )
     host.start()
     children.append(host)
-    health = wait_for(f"{url}/api/health", 60, lambda: _check(children))
+    health = wait_for(lambda: call("GET", f"{url}/api/health", timeout=5), PATIENCE, _alive(wanted, children))
     prepare.write_private(home / "run.json", json.dumps({"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}))
     print(f"Agent Billy {health['version']} answers at {url} after {time.monotonic() - began:.1f} s.", flush=True)
     _first_sync(url, owner_key, children)
-    prepare.warm(url, owner_key)
-    prepare.greet(url, sandbox_url, owner_key, home)
+    wait_for(lambda: prepare.warm(url, owner_key), PATIENCE, lambda: _tend(children))
+    prepare.greet(url, sandbox_url, owner_key, home, emulators is not None)
     while True:
         time.sleep(0.2)
-        for child in children:
-            status = child.ended()
-            if status is not None:
-                print(f"{child.name.capitalize()} ended ({status}); starting it again.", file=sys.stderr, flush=True)
-                if not child.revive():
-                    raise Broken(f"{child.name.capitalize()} keeps ending.")
+        _tend(children)
 
 
-def _start_sandbox(home: Path, environment: dict[str, str], children: list[Child]) -> str:
+def _tend(children: list[Child]) -> None:
+    """Starts again what has ended. Raises `Broken` where something keeps ending."""
+    for child in children:
+        status = child.ended()
+        if status is not None:
+            print(f"{child.title} ended ({status}); starting it again.", file=sys.stderr, flush=True)
+            if not child.revive():
+                raise Broken(f"{child.title} keeps ending: {child.last_words()}")
+
+
+def _prepared(wanted: Wanted, environment: dict[str, str], sandbox_url: str | None, url: str) -> str:
+    """The owner's key. Whatever is kept here and cannot be read ends in words; the details are in a log."""
+    try:
+        return asyncio.run(prepare.prepare(wanted.home, {**os.environ, **environment}, sandbox_url, f"{url}/webhooks/stripe"))
+    except (BillyError, CallFailed, Stop):
+        raise
+    except Exception as error:
+        (wanted.logs / "run.log").write_text(traceback.format_exc())
+        raise Broken(f"What is kept in {wanted.home} cannot be used ({error}). Restore it, or move it away and begin anew.") from None
+
+
+def _start_sandbox(wanted: Wanted, environment: dict[str, str], children: list[Child]) -> str:
+    home = wanted.home
     port_file = home / "sandbox.port"
     port = port_file.read_text().strip() if port_file.exists() else "0"
+    port = port if port.isascii() and port.isdigit() else "0"
     port_file.unlink(missing_ok=True)
-    arguments = ["sandbox", "--port", port, "--home", str(home / "sandbox"), "--port-file", str(port_file), "--scale", SCALE]
+    arguments = ["--home", str(home / "sandbox"), "--port-file", str(port_file), "--scale", f"{wanted.scale:g}"]
     if not (home / "sandbox").exists():
         print("Filling the sandbox with a believable company …", flush=True)
-    sandbox = Child("the sandbox", arguments, environment, home / "logs" / "sandbox.log")
+    sandbox = Child("the sandbox", module("sandbox", *arguments, "--port", port), environment, wanted.logs / "sandbox.log")
     sandbox.start()
     deadline = time.monotonic() + 600  # a large company takes a while
-    while not port_file.exists() or not port_file.read_text().strip():
+    while not port_file.exists() or not (taken := port_file.read_text().strip()):
         if sandbox.ended() is not None and port != "0":  # somebody else has taken the port of last time
-            port = arguments[2] = "0"
+            port = "0"
+            sandbox.command = module("sandbox", *arguments, "--port", port)
             sandbox.start()
-        elif sandbox.ended() is not None or time.monotonic() > deadline:
+        elif sandbox.ended() is not None:
+            raise ended_at_start(sandbox, home)
+        elif time.monotonic() > deadline:
             raise Broken("The sandbox does not start.")
         time.sleep(0.02)
-    arguments[2] = port_file.read_text().strip()
+    sandbox.command = module("sandbox", *arguments, "--port", taken)
     children.append(sandbox)
-    url = f"http://127.0.0.1:{arguments[2]}"
-    wait_for(f"{url}/_sandbox/health", 30, lambda: _check(children))
+    url = f"http://127.0.0.1:{taken}"
+    wait_for(lambda: call("GET", f"{url}/_sandbox/health", timeout=5), PATIENCE, _alive(wanted, children))
     return url
 
 
 def _first_sync(url: str, key: str, children: list[Child]) -> None:
-    state = call("GET", f"{url}/api/sync", key=key)
+    def ask(method: str, body: object = None) -> dict[str, Any]:
+        return wait_for(lambda: call(method, f"{url}/api/sync", key=key, body=body), PATIENCE, lambda: _tend(children))
+
+    state = ask("GET")
     if state["complete"]:
         return
     if not state["running"]:
-        call("POST", f"{url}/api/sync", key=key, body={})
+        ask("POST", {})
+    pause = 0.1
     while not state["complete"]:
-        _check(children)
+        _tend(children)
         if state.get("last_error") and not state["running"]:
             error = state["last_error"]
             words = (error["detail"], error.get("next") or "") if isinstance(error, dict) else (str(error), "")
             raise Broken(f"The first synchronisation failed. {words[0]} {words[1]}")
         prepare.progress(state)
-        time.sleep(0.1)
-        state = call("GET", f"{url}/api/sync", key=key)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.5)  # each look is a call like others, and leaves its row in the audit log
+        state = ask("GET")
     prepare.progress(state, last=True)
 
 
-def _check(children: list[Child]) -> None:
-    for child in children:
-        if child.ended() is not None:
-            raise Broken(f"{child.name.capitalize()} ended at its start.")
+def _alive(wanted: Wanted, children: list[Child]) -> Callable[[], None]:
+    """Raises `Broken` once a process has ended that was only just started."""
+
+    def check() -> None:
+        for child in children:
+            if child.ended() is not None:
+                raise ended_at_start(child, wanted.home)
+
+    return check
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
-        raise Broken("PORT is a whole number from 1 to 65535.")
-    return int(text)
+def _locked(home: Path) -> IO[str]:
+    """The lock of a state, held until it is closed. Raises `Broken` where somebody else has it, or where no state can be."""
+    try:
+        (home / "logs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / "run.lock").open("w")
+    except OSError as error:
+        words = f"The state cannot be kept in {home} ({error.strerror}). Set BILLY_HOME to a folder that can be written."
+        raise Broken(words) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        words = f"Agent Billy runs already with its state in {home}. Stop it first, or set BILLY_HOME to another folder."
+        raise Broken(words) from None
+    return lock
 
 
 def _check_free(port: int) -> None:
@@ -165,6 +214,14 @@ def _check_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise Broken(f"Port {port} cannot be used ({error.strerror}). Stop what uses it, or set PORT to another one.") from None
+
+
+def _check_files(home: Path) -> None:
+    """A database that is none any more can be told by how it begins; what is damaged farther in shows when it is read."""
+    for file in sorted(home.rglob("*.sqlite")):
+        with file.open("rb") as opened:
+            if opened.read(len(SQLITE)) not in (b"", SQLITE):
+                raise Broken(f"{file} is damaged: it is not a database. Restore it, or move {home} away and begin anew.")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

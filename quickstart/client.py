@@ -1,5 +1,6 @@
 """Small JSON calls to our own addresses on this machine."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -8,9 +9,15 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the environment does not know this machine's ports
+
 
 class CallFailed(Exception):
-    """The address answered with an error, or not at all; the text says which, and holds no secret."""
+    """The address answered with an error, or not at all; the text says which, and holds no secret. `passing` where it may answer better later."""
+
+    def __init__(self, text: str, passing: bool) -> None:
+        super().__init__(text)
+        self.passing = passing
 
 
 def call(method: str, url: str, *, key: str = "", body: Any = None, form: Mapping[str, str] | None = None, timeout: float = 120) -> Any:
@@ -23,22 +30,22 @@ def call(method: str, url: str, *, key: str = "", body: Any = None, form: Mappin
     if key:
         request.add_header("authorization", f"Bearer {key}")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        with _direct.open(request, timeout=timeout) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
-        raise CallFailed(f"{method} {urllib.parse.urlsplit(url).path} answered {error.code}") from None
-    except (OSError, ValueError) as error:
-        raise CallFailed(f"{method} {urllib.parse.urlsplit(url).path} got no answer ({type(error).__name__})") from None
+        raise CallFailed(f"{method} {urllib.parse.urlsplit(url).path} answered {error.code}", error.code in (502, 503, 504)) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise CallFailed(f"{method} {urllib.parse.urlsplit(url).path} got no answer ({type(error).__name__})", True) from None
 
 
-def wait_for(url: str, seconds: float, alive: Callable[[], None]) -> Any:
-    """The first good answer of an address. `alive` raises when waiting has become pointless."""
+def wait_for[T](ask: Callable[[], T], seconds: float, tend: Callable[[], None]) -> T:
+    """The first good answer, where it is worth waiting for one. `tend` is called in between, and raises when that has become pointless."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return call("GET", url, timeout=5)
-        except CallFailed:
-            alive()
-            if time.monotonic() > deadline:
+            return ask()
+        except CallFailed as error:
+            tend()
+            if not error.passing or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

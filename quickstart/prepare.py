@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,15 @@ WEBHOOK_SECRETS = "stripe-webhook-secrets"
 BAR = 30
 
 
-async def prepare(home: Path, sandbox_url: str | None, webhook_url: str) -> str:
+async def prepare(home: Path, environment: Mapping[str, str], sandbox_url: str | None, webhook_url: str) -> str:
     """Sets what is not set yet, and answers the owner's key. On a laptop the key is kept, so that clients stay connected."""
-    settings = replace(read_settings(), home=home)
+    settings = read_settings(environment)
     context = await make_context(settings)
     try:
         if sandbox_url:
             await _connect_sandbox(context, sandbox_url, webhook_url)
         await gateway(context)  # a key that cannot be used is told before anything starts
-        return await _owner_key(context, home / OWNER_KEY_FILE)
+        return await _owner_key(context, (home if settings.store == "embedded" else home / settings.store) / OWNER_KEY_FILE)
     finally:
         await close_context(context)
 
@@ -58,6 +58,7 @@ async def _owner_key(context: Context, file: Path) -> str:
     made = await make_key(context, "Owner of this laptop", "owner", None, "system")
     actor = system("setup")
     await append(context, operation="create_key", origin=actor.origin, actor=actor, decision="allowed", key_id=made["id"])
+    file.parent.mkdir(exist_ok=True, mode=0o700)
     write_private(file, made["key"])
     return str(made["key"])
 
@@ -92,14 +93,15 @@ def warm(url: str, owner_key: str) -> None:
     call("POST", f"{url}/mcp", key=owner_key, body={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}})
 
 
-def greet(url: str, sandbox_url: str | None, owner_key: str, home: Path) -> None:
+def greet(url: str, sandbox_url: str | None, owner_key: str, home: Path, emulated: bool) -> None:
     """What a newcomer does next."""
     stripe = f"  Sandbox    {sandbox_url}   (Stripe's API; any rk_test_… key)\n" if sandbox_url else ""
+    azure = "  Stores     Azure's, on the Cosmos server from npm and Azurite\n" if emulated else ""
     print(
         f"""
   REST       {url}/api/stats
   MCP        {url}/mcp
-{stripe}  Owner key  {owner_key}
+{stripe}{azure}  Owner key  {owner_key}
 
   Try:
     export BILLY_TOKEN={owner_key}

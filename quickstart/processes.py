@@ -10,33 +10,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LAST_WORDS = 300  # characters of a log's last line that people are shown
 RESTARTS = 5  # of one process, within RESTART_WINDOW seconds, before giving up
 RESTART_WINDOW = 60.0
 PATIENCE = 30.0  # seconds a process gets to stop by itself
 PR_SET_PDEATHSIG = 1
 
 
+class Broken(Exception):
+    """The system cannot run; the text says why and what to do."""
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command line of a Python module."""
+    return [sys.executable, "-m", name, *arguments]
+
+
 @dataclass(slots=True)
 class Child:
-    """One process: its name for people, its module and arguments, and what its environment adds."""
+    """One process: its name for people, its command line, and what its environment adds."""
 
     name: str
-    arguments: list[str]
+    command: list[str]
     environment: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
     fell: list[float] = field(default_factory=list[float])
+    _began: int = 0  # where in the log the last start is
+
+    @property
+    def title(self) -> str:
+        """Its name at the beginning of a sentence."""
+        return self.name[0].upper() + self.name[1:]
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
-                [sys.executable, "-m", *self.arguments],
+            self._began = log.tell()
+            self.process = subprocess.Popen(  # noqa: S603 - our own command with our own arguments
+                self.command,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                process_group=0,  # a Ctrl-C is for `make run`, which stops one after the other, so that none misses another
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
+
+    def said(self) -> str:
+        """What it has written to its log since its last start."""
+        with self.log.open("rb") as log:
+            log.seek(self._began)
+            return log.read().decode(errors="replace")
+
+    def last_words(self) -> str:
+        """The last line of its log that says something, for people."""
+        lines = [line.strip() for line in self.said().splitlines() if any(letter.isalpha() for letter in line)]
+        return lines[-1][:LAST_WORDS] if lines else "it said nothing"
 
     def ended(self) -> int | None:
         """The exit status of a process that has ended, or None."""

@@ -14,8 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+
+from emulators import cosmos
+from shared.stores.cosmos import CosmosAccount
+from shared.stores.cosmos_mirror import CosmosMirror
+from shared.stores.protocols import Mirror
+from shared.stores.sqlite_mirror import SqliteMirror
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Two systems may run side by side, one on each of the stores.
+STORES = [pytest.param(store, marks=pytest.mark.xdist_group(f"whole system, {store}")) for store in ("embedded", "azure")]
 
 
 @dataclass(slots=True)
@@ -25,6 +35,7 @@ class System:
     home: Path
     process: subprocess.Popen[bytes]
     facts: dict[str, str]
+    store: str
 
     def api(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key or self.facts['owner_key']}", **options.pop("headers", {})}
@@ -51,25 +62,48 @@ class System:
         }
         return self.stripe("POST", "/v1/payment_intents", form)["latest_charge"]
 
-    def host_pid(self) -> int:
-        """The process that serves the app."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid), "-f", "devhost"], capture_output=True, text=True, check=True)
+    def pid(self, command: str = "devhost") -> int:
+        """The child whose command line holds that text; by default the process that serves the app. Raises CalledProcessError without one."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid), "-f", command], capture_output=True, text=True, check=True)
         return int(found.stdout.split()[0])
+
+    def ring(self, timer: str) -> None:
+        """Runs a timer's function now."""
+        key = json.loads((self.home / "host" / "keys.json").read_text())["master"]
+        rung = httpx.post(f"{self.facts['url']}/admin/functions/{timer}", json={}, headers={"x-functions-key": key}, timeout=30)
+        assert rung.status_code == 202, rung.text
+
+    def mirror(self) -> Mirror:
+        """A mirror of its own over what the system keeps."""
+        if self.store == "embedded":
+            return SqliteMirror.open(self.home)
+        endpoint = cosmos.endpoint((self.home / "logs" / "cosmos.log").read_text())
+        assert endpoint is not None
+        return CosmosMirror(CosmosAccount(endpoint, cosmos.KEY))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
 
-def start(home: Path, port: int, scale: str = "0.1") -> System:
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a run on the embedded stores, unless the settings say otherwise; nothing of whoever runs the tests leads elsewhere."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BILLY_", "AzureWebJobs"))}
+    return inherited | {"BILLY_HOME": str(home)} | settings
+
+
+SCALE = {"embedded": "0.1", "azure": "0.03"}  # the stores in Azure cost a request for each step
+
+
+def start(home: Path, port: int, scale: str | None = None, store: str = "embedded", **settings: str) -> System:
     """Starts `python -m quickstart`, as `make run` does, and waits until the first synchronisation is done."""
-    environment = {**os.environ, "BILLY_HOME": str(home), "PORT": str(port), "BILLY_COMPANY_SCALE": scale}
+    chosen = environment(home, PORT=str(port), BILLY_COMPANY_SCALE=scale or SCALE[store], BILLY_STORE=store, **settings)
     home.mkdir(parents=True, exist_ok=True)
     with (home / "run.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "quickstart"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "quickstart"], cwd=ROOT, env=chosen, stdout=log, stderr=log)
     run_file = home / "run.json"
     eventually(lambda: _alive(process, home) and run_file.exists(), 90, "run.json")
-    system = System(home, process, json.loads(run_file.read_text()))
+    system = System(home, process, json.loads(run_file.read_text()), store)
     eventually(lambda: system.api("GET", "/api/sync").json().get("complete"), 90, "the first synchronisation")
     return system
 
@@ -81,8 +115,8 @@ def _alive(process: subprocess.Popen[bytes], home: Path) -> bool:
 
 
 @contextmanager
-def running_system(home: Path, scale: str = "0.1") -> Iterator[System]:
-    system = start(home, free_port(), scale)
+def running_system(home: Path, scale: str | None = None, store: str = "embedded", **settings: str) -> Iterator[System]:
+    system = start(home, free_port(), scale, store, **settings)
     try:
         yield system
     finally:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.running_system import ROOT, running_system
+from tests.edge.running_system import ROOT, STORES, running_system
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("whole system"),
     pytest.mark.skipif(shutil.which("curl") is None, reason="the walk is pasted into a shell that has curl"),
 ]
 
@@ -24,8 +23,9 @@ def walk() -> str:
 
 
 @pytest.mark.requirement("AB-092", "AB-162")
-def test_the_walk_can_be_pasted_and_shows_what_it_says(tmp_path: Path) -> None:
-    with running_system(tmp_path / ".billy") as system:
+@pytest.mark.parametrize("store", STORES)
+def test_the_walk_can_be_pasted_and_shows_what_it_says(tmp_path: Path, store: str) -> None:
+    with running_system(tmp_path / ".billy", store=store) as system:
         done = subprocess.run(["bash", "-eu", "-c", walk()], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         _, asked, spoke, agent, refunded, audited = done.stdout.split("---\n")

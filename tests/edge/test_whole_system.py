@@ -13,14 +13,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.edge.running_system import ROOT, System, eventually, running_system, start
+from tests.edge.running_system import ROOT, STORES, System, environment, eventually, running_system, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole system")]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=STORES)
+def store(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with running_system(tmp_path_factory.mktemp("system") / "billy") as running:
+def system(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[System]:
+    with running_system(tmp_path_factory.mktemp("system") / "billy", store=store) as running:
         yield running
 
 
@@ -65,9 +70,7 @@ def test_the_run_file_holds_the_addresses_and_the_key_and_is_private(system: Sys
 
 
 def test_a_second_run_with_the_same_state_is_refused_in_words(system: System) -> None:
-    second = subprocess.run(
-        [sys.executable, "-m", "quickstart"], cwd=ROOT, env={**os.environ, "BILLY_HOME": str(system.home)}, capture_output=True, text=True
-    )
+    second = subprocess.run([sys.executable, "-m", "quickstart"], cwd=ROOT, env=environment(system.home), capture_output=True, text=True)
     assert second.returncode == 1
     assert "runs already" in second.stderr
 
@@ -81,8 +84,8 @@ def test_no_log_of_the_system_holds_a_secret(system: System) -> None:
 
 
 @pytest.mark.requirement("SC-32", "SC-33", "SC-54")
-def test_killing_the_host_at_any_moment_loses_no_event_and_repeats_no_refund(tmp_path: Path) -> None:
-    with running_system(tmp_path / "billy", scale="0.02") as system:
+def test_killing_the_host_at_any_moment_loses_no_event_and_repeats_no_refund(tmp_path: Path, store: str) -> None:
+    with running_system(tmp_path / "billy", scale="0.02", store=store) as system:
         charges = [system.charge(1000 + number) for number in range(30)]
         refused = 0
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -90,7 +93,7 @@ def test_killing_the_host_at_any_moment_loses_no_event_and_repeats_no_refund(tmp
             made = [pool.submit(system.charge, 5000 + number) for number in range(30)]
             for _ in range(3):
                 time.sleep(0.15)
-                pid = system.host_pid()
+                pid = system.pid()
                 os.kill(pid, signal.SIGKILL)
                 eventually(lambda pid=pid: _another_host(system, pid), 30, "the host again")
             refused = sum(not future.result() for future in asked)
@@ -104,15 +107,15 @@ def test_killing_the_host_at_any_moment_loses_no_event_and_repeats_no_refund(tmp
             eventually(lambda charge=charge: system.api("GET", f"/api/charges/{charge}").json()["amount_refunded"] == 100, 30, "its refund")
 
 
-def test_a_stop_is_clean_and_the_next_start_goes_on_with_its_data(tmp_path: Path) -> None:
+def test_a_stop_is_clean_and_the_next_start_goes_on_with_its_data(tmp_path: Path, store: str) -> None:
     home = tmp_path / "billy"
-    with running_system(home, scale="0.02") as system:
+    with running_system(home, scale="0.02", store=store) as system:
         charge = system.charge(777)
         eventually(lambda: system.api("GET", f"/api/charges/{charge}").status_code == 200, 5, "the charge")
         before, port = system.facts, int(system.facts["url"].rsplit(":", 1)[1])
         assert system.stop() == 0
         assert not (home / "run.json").exists()
-    again = start(home, port)
+    again = start(home, port, store=store)
     try:
         assert again.facts == before
         assert again.api("GET", f"/api/charges/{charge}").json()["amount"] == 777
@@ -139,6 +142,6 @@ def _refund(system: System, charge: str) -> bool:
 
 def _another_host(system: System, before: int) -> bool:
     try:
-        return system.host_pid() != before and system.api("GET", "/api/health").status_code == 200
+        return system.pid() != before and system.api("GET", "/api/health").status_code == 200
     except (httpx.TransportError, subprocess.CalledProcessError):
         return False
