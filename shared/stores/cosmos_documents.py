@@ -141,13 +141,3 @@ def asked(text: str) -> tuple[list[str], list[list[str]]]:
     sought = phrases(text)
     terms = {run[:PREFIX] for runs in sought for run in runs}
     return sorted(terms, key=lambda term: (-len(term), term)), sought
-
-
-def holds(text: str, sought: Sequence[Sequence[str]]) -> bool:
-    """Whether every phrase stands in the text: its words one after the other, the last one begun."""
-    words = text.split()
-    return all(any(_follows(words[at : at + len(runs)], runs) for at in range(len(words))) for runs in sought)
-
-
-def _follows(words: Sequence[str], runs: Sequence[str]) -> bool:
-    return len(words) == len(runs) and list(words[:-1]) == list(runs[:-1]) and words[-1].startswith(runs[-1])

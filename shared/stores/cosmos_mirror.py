@@ -8,11 +8,12 @@ from typing import Any
 from zlib import crc32
 
 from shared.stores.cosmos import Container, CosmosAccount, Document, together
-from shared.stores.cosmos_documents import advance, asked, check, holds, key, marked, sortable, stored
+from shared.stores.cosmos_documents import advance, asked, check, key, marked, sortable, stored
 from shared.stores.cosmos_entries import Entries, Lists
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
 from shared.stores.cosmos_totals import LANES, Change, Counters, Totals
 from shared.stores.protocols import Applied, Page, Query, Stored, Total, Unseen, Write
+from shared.stores.words import holds
 
 AT_ONCE = 24  # objects that one call writes side by side
 MOST_TERMS = 8  # beginnings of words that the index is asked for; the rest is compared with what it finds

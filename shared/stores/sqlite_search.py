@@ -2,20 +2,22 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from shared.stores.words import phrases
+from shared.stores.words import holds, phrases
 
 _KIND = re.compile(r"[a-z][a-z_]{0,39}")
-PREFIXES = 4  # beginnings of up to this many letters have a list of their own in the index
+PREFIXES = 6  # beginnings of up to this many letters have a list of their own in the index
 ENDINGS = 24  # longer beginnings are looked up as the words that they begin, as long as these are few
+LOOKED_AT = 500  # newest objects whose words are read where they are many
+_LISTS = re.compile(r"prefix='[0-9 ]*?([0-9]+)'")
 
 
 class SearchIndex:
     """The indexes of one connection. They hold no text: to take an object out, its old words must be given."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}  # name, and the letters of its longest prefix list: an older file's may be shorter
 
     def forget(self) -> None:
         """After a rollback: an index that was thought made may not be there."""
@@ -31,13 +33,16 @@ class SearchIndex:
                 "tokenize='unicode61 remove_diacritics 0')"
             )
             connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {name}_terms USING fts5vocab({name}, 'instance')")
-            self._known.add(name)
+            self._known[name] = PREFIXES
         return name
 
     def knows(self, connection: sqlite3.Connection, kind: str) -> bool:
         name = index_name(kind)
-        if name not in self._known and connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
-            self._known.add(name)
+        if name not in self._known:
+            row = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+            if row is not None:
+                lists = _LISTS.search(row[0])
+                self._known[name] = int(lists[1]) if lists else 0
         return name in self._known
 
     def change(self, connection: sqlite3.Connection, kind: str, changes: Iterable[tuple[int, str, str]]) -> None:
@@ -53,36 +58,73 @@ class SearchIndex:
             connection.executemany(f"INSERT INTO {name}(rowid, words) VALUES (?, ?)", come)  # noqa: S608
 
     def find(self, connection: sqlite3.Connection, kind: str, text: str, limit: int) -> list[int]:
-        """Positions of the newest objects in which every word of `text` begins a word."""
-        asked = phrases(text)
-        if not asked or not self.knows(connection, kind):
+        """Positions of the newest objects in which every word of `text` begins a word.
+
+        For a beginning that has no list of its own FTS5 gathers all objects of all words that begin with it before it
+        gives the first: `adamson` with a thousand addresses like `adamson17` would cost as much as all their charges.
+        So where these words are few they are asked for by name, and where they are many the objects in the list of
+        the first letters are read newest first until enough of them hold what was asked. Only where that finds too
+        little among the newest is everything gathered.
+        """
+        sought = phrases(text)
+        if not sought or not self.knows(connection, kind):
             return []
         name = index_name(kind)
-        parts = [_part(connection, name, runs) for runs in asked]
-        if not all(parts):
+        letters = self._known[name]
+        parts = [_part(connection, name, runs, letters) for runs in sought]
+        if any(part == "" for part in parts):
             return []
+        if None in parts and letters:
+            near = _look(
+                connection, name, [part or _begins(runs, letters) for part, runs in zip(parts, sought, strict=True)], sought, limit
+            )
+            if near is not None:
+                return near
+        exact = [part or _begins(runs) for part, runs in zip(parts, sought, strict=True)]
         rows = connection.execute(
             f"SELECT rowid FROM {name} WHERE {name} MATCH ? ORDER BY rowid DESC LIMIT ?",  # noqa: S608
-            (" AND ".join(parts), limit),
+            (" AND ".join(exact), limit),
         )
         return [position for (position,) in rows]
 
 
-def _part(connection: sqlite3.Connection, name: str, runs: list[str]) -> str:
-    """The FTS5 expression of one word of a query, or "" when nothing begins with it.
+def _look(connection: sqlite3.Connection, name: str, parts: list[str], sought: Sequence[Sequence[str]], limit: int) -> list[int] | None:
+    """The newest of the objects that `parts` find and whose words hold what is sought; None where these are too few to be sure."""
+    rows = connection.execute(
+        f"SELECT i.rowid, o.words FROM {name} AS i CROSS JOIN objects AS o ON o.position = i.rowid "  # noqa: S608
+        f"WHERE i.{name} MATCH ? ORDER BY i.rowid DESC LIMIT ?",
+        (" AND ".join(parts), LOOKED_AT),
+    )
+    found: list[int] = []
+    looked = 0
+    for position, words in rows:
+        looked += 1
+        if holds(words, sought):
+            found.append(position)
+        if len(found) == limit:
+            return found
+    return found if looked < LOOKED_AT else None
 
-    Every run is made of letters and digits alone and stands in quotes. For a long beginning FTS5 would gather all the
-    objects of all words that begin with it before it gives the first: one common word would cost seconds. The words
-    themselves, asked for by name, are read newest first and no further than the limit.
+
+def _part(connection: sqlite3.Connection, name: str, runs: Sequence[str], letters: int) -> str | None:
+    """The FTS5 expression of one word of a query: "" when nothing begins with it, None where too many words do.
+
+    Every run is made of letters and digits alone and stands in quotes.
     """
     *before, last = runs
-    if len(last) <= PREFIXES:
-        return f'"{" ".join(runs)}"*'
+    if len(last) <= letters:
+        return _begins(runs)
     words = _words(connection, name, last)
     if len(words) > ENDINGS:
-        return f'"{" ".join(runs)}"*'
+        return None
     alternatives = " OR ".join(f'"{" ".join([*before, word])}"' for word in words)
     return f"({alternatives})" if len(words) > 1 else alternatives
+
+
+def _begins(runs: Sequence[str], letters: int | None = None) -> str:
+    """The expression of what begins with the runs, the last one cut to so many letters."""
+    *before, last = runs
+    return f'"{" ".join([*before, last[:letters]])}"*'
 
 
 def _words(connection: sqlite3.Connection, name: str, beginning: str) -> list[str]:

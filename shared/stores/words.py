@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
@@ -47,3 +48,13 @@ def phrases(text: str) -> list[list[str]]:
     """The words of a query. One with punctuation inside (`ann.smith@x`) is several runs that must follow each other."""
     found = (fold(word) for word in text.split())
     return [runs for runs in found if runs][:MOST]
+
+
+def holds(text: str, sought: Sequence[Sequence[str]]) -> bool:
+    """Whether every phrase stands in the text: its words one after the other, the last one begun."""
+    words = text.split()
+    return all(any(_follows(words[at : at + len(runs)], runs) for at in range(len(words))) for runs in sought)
+
+
+def _follows(words: Sequence[str], runs: Sequence[str]) -> bool:
+    return len(words) == len(runs) and list(words[:-1]) == list(runs[:-1]) and words[-1].startswith(runs[-1])

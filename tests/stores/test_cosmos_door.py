@@ -11,12 +11,13 @@ import pytest
 
 from shared.errors import BillyError
 from shared.stores.cosmos import LONGEST, CosmosAccount, name
-from shared.stores.cosmos_documents import PREFIX, asked, beginnings, holds
+from shared.stores.cosmos_documents import PREFIX, asked, beginnings
 from shared.stores.cosmos_layout import OBJECTS, RECORDS, TOTALS, layout
 from shared.stores.cosmos_mirror import CosmosMirror
 from shared.stores.cosmos_records import CosmosRecords
 from shared.stores.expiry import EXPIRY
 from shared.stores.protocols import Applied, Write
+from shared.stores.words import holds
 from tests.stores.adapters import COSMOS, cosmos_account
 from tests.stores.cosmos_front import Front
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shared.stores import sqlite_search
 from shared.stores.expiry import EXPIRY
 from shared.stores.protocols import Applied, Changed, Exists, Query, Write
 from shared.stores.sqlite import Database, NewerStore
@@ -219,6 +220,45 @@ async def test_a_read_that_walks_much_leaves_the_event_loop_to_others_and_tells_
         assert aside == ([] if query.status and not query.customer else ["aside"])
     assert len(await mirror.totals("charge", 0)) == 2_500
     assert len(await mirror.totals("charge", 0, 9)) == 10
+    await mirror.close()
+
+
+# Search for a word with which very many begin
+
+
+@pytest.mark.parametrize("lists", [2, 4, sqlite_search.PREFIXES])
+@pytest.mark.parametrize("looked_at", [1, 40, 500])
+async def test_a_surname_with_many_addresses_is_found_newest_first_however_the_index_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lists: int, looked_at: int
+) -> None:
+    """Also in a file whose index was made with shorter lists, and where the newest with the same first letters are others."""
+    monkeypatch.setattr(sqlite_search, "PREFIXES", lists)
+    mirror = SqliteMirror.open(tmp_path)
+    people = [
+        *(f"Ann Adamson adamson{n}@example.com" if n % 3 else f"Bob Adamson-Smith adamsons{n}@example.com" for n in range(120)),
+        *(f"Ann Adamsohn adamsohn{n}@example.com" for n in range(60)),  # the newest
+    ]
+    await mirror.apply([replace(write(n), words=words) for n, words in enumerate(people)])
+    await mirror.close()
+    monkeypatch.undo()
+    monkeypatch.setattr(sqlite_search, "LOOKED_AT", looked_at)
+    mirror = SqliteMirror.open(tmp_path)
+    for text, expected in [
+        ("adamson", range(120)),
+        ("Adamson ann", (n for n in range(120) if n % 3)),
+        ("adamson adamsons", (n for n in range(120) if not n % 3)),
+        ("bob adamson-smith", (n for n in range(120) if not n % 3)),
+        ("adamso", range(180)),
+        ("adamsohn", range(120, 180)),
+        ("adamson11", (n for n in range(120) if str(n).startswith("11") and n % 3)),
+        ("ann.adamson", (n for n in range(120) if n % 3)),
+        ("adamson.ann", ()),
+        ("adamsonx", ()),
+        ("zoe adamson", ()),
+    ]:
+        newest = [f"ch_{n}" for n in sorted(expected, reverse=True)]
+        for limit in (1, 20, 200):
+            assert [each.id for each in await mirror.search(text, ["charge"], limit)] == newest[:limit], (text, limit)
     await mirror.close()
 
 
