@@ -8,6 +8,11 @@ const [, , home, port, file] = process.argv;
 const { createHttpServer } = require(home);
 const account = (name) => require(path.join(home, "lib", "account", name));
 
+process.on("uncaughtException", (error) => {
+  console.error(error.stack);
+  console.error(`The Cosmos server ends: ${error.message}`); // the last line is what people are shown
+  process.exit(1);
+});
 narrow();
 if (file) keep(file);
 

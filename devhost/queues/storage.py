@@ -17,8 +17,9 @@ CONCURRENT_SENDS = 16
 
 class StorageQueues:
     def __init__(self, connection_string: str) -> None:
+        # A second between tries: whoever waits for a message to be kept, as Stripe does, is told soon that it cannot be, and repeats it.
         self._service = QueueServiceClient.from_connection_string(
-            connection_string, retry_total=3, initial_backoff=0, increment_base=2, random_jitter_range=1
+            connection_string, retry_total=3, initial_backoff=0, increment_base=1, random_jitter_range=0
         )
         self._clients: dict[str, QueueClient] = {}
         self._arrivals = Arrivals()

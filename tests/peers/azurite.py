@@ -1,8 +1,8 @@
-"""Azurite for a test: a process of its own with its data in memory, stopped at the end."""
+"""Azurite for a test: a process of its own, stopped at the end."""
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,9 +15,13 @@ __all__ = ["ACCOUNT", "KEY", "running_azurite"]
 
 
 @contextmanager
-def running_azurite(home: Path, seconds: float = 60.0) -> Iterator[str]:
-    """Blob, queue and table services, run in the folder `home`; yields the connection string."""
-    process = subprocess.Popen(command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home, env=node_env())
+def running_azurite(
+    home: Path, seconds: float = 60.0, *, location: Path | None = None, ports: Mapping[str, int] | None = None
+) -> Iterator[str]:
+    """Blob, queue and table services, run in the folder `home`; yields the connection string. Data lies in memory, or in `location`."""
+    process = subprocess.Popen(
+        command(location, ports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home, env=node_env()
+    )
     try:
         yield connection_string(_addresses(process, seconds))
     finally:
