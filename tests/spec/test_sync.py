@@ -91,6 +91,34 @@ async def test_a_list_says_that_it_is_complete_once_everything_was_read(synced: 
     assert listed["complete"] is True and listed["as_of"] is not None
 
 
+async def test_what_was_deleted_while_nobody_looked_is_found_no_more_after_a_whole_run(synced: Billy) -> None:
+    """No event tells of it: the feed begins with the run."""
+    stripe, word = await synced.context.stripe(), f"longgone{synced.context.settings.store}"
+    gone, kept = (synced.stripe.call("POST", "/v1/customers", {"name": f"{word} {name}"}) for name in ("Away", "Here"))
+    for each in (gone, kept):
+        write = (await stripe.retrieve("customer", each["id"])).write
+        await synced.context.mirror.apply([replace(write, stamp=write.stamp - 40 * 86_400)])
+    synced.stripe.call("DELETE", f"/v1/customers/{gone['id']}")
+    assert len((await synced.rest("owner", "search", q=word)).body["data"]) == 2
+    await synced.rest("owner", "start_sync")
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
+    assert [each["id"] for each in (await synced.rest("owner", "search", q=word)).body["data"]] == [kept["id"]]
+    assert (await synced.rest("owner", "get_sync")).body["complete"] is True
+
+
+async def test_a_coupon_that_is_made_again_is_in_the_mirror_again(synced: Billy) -> None:
+    form = {"id": f"AGAIN-{synced.clock.now()}", "percent_off": 10, "duration": "once"}
+    synced.stripe.call("POST", "/v1/coupons", form)
+    await synced.rest("owner", "start_sync")
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
+    for step in ("DELETE", "POST"):
+        path = "/v1/coupons" if step == "POST" else f"/v1/coupons/{form['id']}"
+        synced.stripe.call(step, path, form | {"name": "Second"} if step == "POST" else None)
+        await function(sync.sync_watch)(None, invocation_of("sync_watch"), Out())
+        stored = await synced.context.mirror.get("coupon", form["id"])
+        assert stored is not None and (stored.deleted, b"Second" in stored.body) == (step == "DELETE", step == "POST")
+
+
 async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on_in_the_events(synced: Billy) -> None:
     await synced.rest("owner", "start_sync")
     waking = Out()
