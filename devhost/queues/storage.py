@@ -11,6 +11,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from devhost.queues.protocol import Arrivals, Message
 
+LOOPBACK = ("//127.0.0.1:", "//localhost:", "//[::1]:")
 CONCURRENT_SENDS = 16
 """The service takes one message per request."""
 
@@ -18,9 +19,10 @@ CONCURRENT_SENDS = 16
 class StorageQueues:
     def __init__(self, connection_string: str) -> None:
         # A second between tries: whoever waits for a message to be kept, as Stripe does, is told soon that it cannot be, and repeats it.
-        self._service = QueueServiceClient.from_connection_string(
-            connection_string, retry_total=3, initial_backoff=0, increment_base=1, random_jitter_range=0
-        )
+        patience: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0, "increment_base": 1, "random_jitter_range": 0}
+        # A proxy of the environment does not lead to Azurite on this machine.
+        proxied = not any(here in connection_string for here in (*LOOPBACK, "UseDevelopmentStorage=true"))
+        self._service = QueueServiceClient.from_connection_string(connection_string, use_env_settings=proxied, **patience)
         self._clients: dict[str, QueueClient] = {}
         self._arrivals = Arrivals()
         self._sends = asyncio.Semaphore(CONCURRENT_SENDS)

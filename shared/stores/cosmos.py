@@ -88,14 +88,17 @@ class CosmosAccount:
             if self._closed:
                 raise RuntimeError("The store is closed.")
             if self._client is None:
+                from azure.core.pipeline.transport import AioHttpTransport
                 from azure.cosmos.aio import CosmosClient
                 from azure.cosmos.documents import ConnectionPolicy
 
                 policy = ConnectionPolicy()
                 # Throttling is waited out here, where it is counted and has an end, and not a second time below.
                 policy.RetryOptions = type(policy.RetryOptions)(max_retry_attempt_count=0)
-                policy.EnableEndpointDiscovery = not self._endpoint.startswith("http://")
-                opened = CosmosClient(self._endpoint, self._credential, connection_policy=policy)
+                emulator = self._endpoint.startswith("http://")
+                policy.EnableEndpointDiscovery = not emulator
+                transport = AioHttpTransport(use_env_settings=not emulator)  # a proxy of the environment does not lead to this machine
+                opened = CosmosClient(self._endpoint, self._credential, connection_policy=policy, transport=transport)
                 try:
                     await opened.__aenter__()
                 except BaseException as error:

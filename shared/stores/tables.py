@@ -14,6 +14,7 @@ import orjson
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 
 from shared.errors import BillyError
@@ -42,7 +43,8 @@ class TablesAuditLog:
         account = urlsplit(endpoint).path.strip("/")
         signed = AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else credential
         patience: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.3, "connection_timeout": 5, "read_timeout": 20}
-        return cls(TableClient(endpoint, table, credential=signed, **patience))
+        transport = AioHttpTransport(use_env_settings=not is_loopback(endpoint), **patience)  # a proxy does not lead to this machine
+        return cls(TableClient(endpoint, table, credential=signed, transport=transport, **patience))
 
     async def create(self) -> None:
         """Makes the table where it is not there: for emulators. In Azure it is deployed, and the app may not make tables."""

@@ -74,8 +74,9 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, away: Away) -> Iterator[System]:
-    """A system that is led to the emulators of the test, and starts none of its own."""
-    with running_system(tmp_path_factory.mktemp("led") / "billy", store="azure", **away.settings) as running:
+    """A system that is led to the emulators of the test, and starts none of its own; behind a proxy, which does not know this machine."""
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    with running_system(tmp_path_factory.mktemp("led") / "billy", store="azure", **away.settings, **proxy) as running:
         assert not (running.home / "logs" / "cosmos.log").exists()
         yield running
 
