@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from bench import agents, applying, backfill, cold_start, road, store, webhooks
+from bench import agents, applying, backfill, cold_start, cosmos, road, store, webhooks
 from bench.run import Run, open_run, say
 from bench.table import Row, render
 
@@ -18,6 +18,7 @@ MEASURES: dict[str, Callable[[Run], list[Row]]] = {
     "mcp": agents.measure,
     "webhooks": webhooks.measure,
     "apply": applying.measure,
+    "cosmos": cosmos.measure,
 }
 
 BROKEN = "it broke"
