@@ -10,6 +10,10 @@ import uvicorn
 from sandbox.control import fill_company
 from sandbox.server import Protocol, Sandbox, application
 
+# Longer than clients keep a connection for the next request: the SDK's transport 15 seconds, httpx 5, which is uvicorn's own default too.
+# Were it as long as theirs, a request could go out at the moment the connection is closed.
+KEPT_OPEN = 75  # seconds
+
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, url: str, port_file: Path | None) -> None:
@@ -50,6 +54,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        timeout_keep_alive=KEPT_OPEN,
         server_header=False,
         date_header=False,  # the sandbox tells its own clock's time
     )

@@ -22,7 +22,6 @@ class Changes:
             headers={"authorization": "Bearer rk_test_changes"},
             timeout=30,
             trust_env=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._known: dict[str, list[str]] = {}
         self._kinds = [
