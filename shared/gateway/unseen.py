@@ -7,7 +7,7 @@ or a tombstone, so a walk that was cut off repeats none of it.
 
 import asyncio
 from collections.abc import Sequence
-from itertools import batched
+from itertools import batched, count
 
 from shared.errors import BillyError
 from shared.gateway import progress, runs
@@ -17,7 +17,8 @@ from shared.gateway.pace import Work
 from shared.gateway.progress import Document, kind_id
 from shared.stores.protocols import Query
 
-WALKED = 500  # objects of the mirror looked at in one step
+WALKED = 1_000  # objects of the mirror looked at in one step
+NOTED = 20  # steps after which it is noted how far the walk is
 AT_ONCE = 5
 MARGIN = 60  # seconds before a run's beginning within which the events of the feed tell a deletion
 
@@ -31,28 +32,35 @@ async def begun(work: Work, facts: Kind) -> Document | None:
 
 async def reread(work: Work, facts: Kind) -> bool:
     """Whether all that the run did not see is settled when time is up. Raises what Stripe raises but that an object is not there."""
-    id = kind_id(facts.name)
-    document = await progress.document(work.context, id)
-    while not document["done"]:
-        walk = document["unseen"]
-        page = await work.context.mirror.unseen(facts.name, document["started"] - MARGIN, WALKED, walk["after"])
-        removed = 0
+    document = await progress.document(work.context, kind_id(facts.name))
+    before, walk = document["started"] - MARGIN, dict(document["unseen"])
+    for step in count(1):
+        page = await work.context.mirror.unseen(facts.name, before, WALKED, walk["after"])
         for some in batched(page.ids, AT_ONCE, strict=False):
             if work.time_is_up():
+                await _note(work, facts, walk)
                 return False
-            removed += await _removed(work, facts, some)
-        now = {"after": page.position, "reread": walk["reread"] + len(page.ids), "removed": walk["removed"] + removed}
-
-        def turn(document: Document, now: Document = now) -> Document | None:
-            if document.get("run") != work.run:
-                raise runs.Lost
-            return document | {"unseen": now, "done": now["after"] is None}
-
-        changed = await progress.change(work.context, id, turn)
-        assert changed is not None
-        if not (document := changed)["done"] and work.time_is_up():
+            walk["removed"] += await _removed(work, facts, some)
+            walk["reread"] += len(some)
+        walk["after"] = page.position
+        if page.position is None:
+            await _note(work, facts, walk, done=True)
+            return True
+        if work.time_is_up():
+            await _note(work, facts, walk)
             return False
-    return True
+        if step % NOTED == 0:
+            await _note(work, facts, walk)
+    raise AssertionError("a walk has an end")
+
+
+async def _note(work: Work, facts: Kind, walk: Document, *, done: bool = False) -> None:
+    def turn(document: Document) -> Document | None:
+        if document.get("run") != work.run:
+            raise runs.Lost
+        return document | {"unseen": walk, "done": done}
+
+    await progress.change(work.context, kind_id(facts.name), turn)
 
 
 async def _removed(work: Work, facts: Kind, ids: Sequence[str]) -> int:
