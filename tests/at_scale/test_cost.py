@@ -56,7 +56,7 @@ class Spans:
 
     started = 0
 
-    def start(self, *_: object) -> Any:
+    def start(self, name: str, kind: str, parent: Any) -> Any:
         self.started += 1
         return self
 
@@ -69,7 +69,7 @@ class Spans:
 
     def end(self) -> None: ...
 
-    def fail(self, _: object) -> None: ...
+    def fail(self, span: Any) -> None: ...
 
 
 class NothingToWake:

@@ -5,17 +5,19 @@ import selectors
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from emulators.azurite import addresses, command, connection_string
+from emulators.azurite import ACCOUNT, KEY, addresses, command, connection_string
 from emulators.packages import node_env
 from shared.gateway.webhook import SECRETS
+from shared.operations.alarms import MIRROR_OLD, QUEUES_AWAY, alarms
 from shared.operations.keys import make_key
 from shared.settings import Settings
+from shared.stores.queues import StorageQueues
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
 from tests.peers.sandbox import running_sandbox
@@ -121,3 +123,15 @@ def test_an_hour_without_queues_loses_nothing(storage: Storage, tmp_path: Path) 
             wait_until(lambda: reads(f"/api/charges/{after['id']}"), "the next charge, through the queue again", 30)
             total = host.client.get("/api/charges", headers=headers).json()["total"]
             assert total == len(stripe.call("GET", "/v1/charges?limit=100")["data"])
+
+
+async def test_a_queue_that_cannot_be_asked_is_told(storage: Storage, tmp_path: Path) -> None:
+    service = f"http://127.0.0.1:{storage.ports['queue']}/{ACCOUNT}"
+    context = await make_context(Settings(home=tmp_path / "billy"))
+    queues = StorageQueues.open(service, KEY)
+    asked = replace(context, queues=queues)
+    assert [alarm.event for alarm in await alarms(asked)] == [MIRROR_OLD], "of this mirror nothing is known yet"
+    storage.stop()
+    assert [alarm.event for alarm in await alarms(asked)] == [MIRROR_OLD, QUEUES_AWAY]
+    await queues.close()
+    await close_context(context)
