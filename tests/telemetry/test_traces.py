@@ -110,7 +110,7 @@ def test_the_measures_arrive_with_the_labels_that_the_table_names(told: Told) ->
         assert {labels["queue"] for labels, _ in values["billy.queue.depth"]} >= {"stripe-events"}
 
 
-@pytest.mark.requirement("AB-030", "AB-160", "SC-50")
+@pytest.mark.requirement("AB-030", "AB-165", "SC-50")
 def test_no_key_no_customer_and_no_sentence_of_stripes_is_in_a_trace_a_measure_a_log_line_or_an_audit_row(told: Told) -> None:
     for name in ("refund", "search", "unknown field", "no json", "refused refund", "limited refund"):
         told.collector.wait(lambda known, name=name: known.trace(told.calls[name]))
