@@ -192,7 +192,8 @@ def _alive(wanted: Wanted, children: list[Child]) -> Callable[[], None]:
 def _locked(home: Path) -> IO[str]:
     """The lock of a state, held until it is closed. Raises `Broken` where somebody else has it, or where no state can be."""
     try:
-        (home / "logs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / "logs").mkdir(exist_ok=True, mode=0o700)
         lock = (home / "run.lock").open("w")
     except OSError as error:
         words = f"The state cannot be kept in {home} ({error.strerror}). Set BILLY_HOME to a folder that can be written."

@@ -56,7 +56,8 @@ class Emulators:
                 "reached; `make run` without BILLY_STORE=azure needs no npm."
             ) from None
         self._data = folder / "azurite"
-        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (folder, self._data):
+            each.mkdir(exist_ok=True, mode=0o700)
         self._file = folder / "cosmos.sqlite"
         self._azurite = Child("Azurite", azurite.command(self._data), node_env(), logs / "azurite.log")
         self._cosmos = Child("the Cosmos server", cosmos.command(self._file), node_env(), logs / "cosmos.log")

@@ -56,8 +56,9 @@ def test_a_home_that_cannot_be_one_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["sk_test_unrestricted0000", "no key at all", "pk_test_public00000000"])
 def test_a_stripe_key_that_is_not_taken_is_refused_before_anything_starts_and_not_shown(tmp_path: Path, key: str) -> None:
-    run = _run(tmp_path, BILLY_STRIPE_API_KEY=key)
+    run = _run(tmp_path / "billy", BILLY_STRIPE_API_KEY=key)
     assert run.returncode == 1
+    assert (tmp_path / "billy").stat().st_mode & 0o777 == 0o700
     assert "rk_" in run.stderr
     assert "Traceback" not in run.stderr
     assert key not in run.stdout + run.stderr

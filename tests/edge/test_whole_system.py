@@ -68,6 +68,7 @@ def test_the_run_file_holds_the_addresses_and_the_key_and_is_private(system: Sys
     file = system.home / "run.json"
     assert set(json.loads(file.read_text())) == {"url", "sandbox_url", "owner_key"}
     assert file.stat().st_mode & 0o777 == 0o600
+    assert {path.stat().st_mode & 0o777 for path in (system.home / "logs", *system.home.glob("azure"))} == {0o700}
 
 
 def test_a_second_run_with_the_same_state_is_refused_in_words(system: System) -> None:
