@@ -86,6 +86,18 @@ def test_no_log_of_the_system_holds_a_secret(system: System) -> None:
     assert [key[:8] for key in (cosmos.KEY, azurite.KEY) if key in logs + (system.home / "run.log").read_text()] == []
 
 
+@pytest.mark.requirement("SC-32")
+def test_a_refund_that_many_ask_for_at_once_is_made_once_and_leaves_a_row_for_each(system: System) -> None:
+    charge = system.charge(9000)
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(lambda _: _refund(system, charge), range(12)))
+    assert [refund["amount"] for refund in system.stripe("GET", f"/v1/refunds?charge={charge}")["data"]] == [100]
+    rows = system.api("GET", "/api/audit?operation=create_refund&limit=100").json()["data"]
+    attempts = {row["attempt"] for row in rows if row.get("attempt")}
+    assert len(attempts) == 1
+    assert len([row for row in rows if row["decision"] != "outcome"]) >= 12
+
+
 @pytest.mark.requirement("SC-32", "SC-33", "SC-54")
 def test_killing_the_host_at_any_moment_loses_no_event_and_repeats_no_refund(tmp_path: Path, store: str) -> None:
     with running_system(tmp_path / "billy", scale="0.02", store=store) as system:
