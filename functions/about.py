@@ -7,7 +7,7 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.catalogue import OPERATIONS
 from shared.operations.trail import refused
-from shared.surfaces import openapi, rest, tools
+from shared.surfaces import rest, tools
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.health import health
 from shared.surfaces.selection import read_selection
@@ -39,6 +39,8 @@ async def _tools(req: func.HttpRequest, context: Context) -> func.HttpResponse:
 @blueprint.function_name("get_openapi")
 @blueprint.route(route="api/openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.surfaces import openapi  # its descriptions and examples are for whoever asks
+
     return rest.json_response(openapi.document())
 
 
