@@ -25,7 +25,10 @@ def layout() -> dict[str, Any]:
         "consistency": "Strong",
         "containers": [
             # `words` holds beginnings of words, for search; `unsettled` stands only on objects with work left over.
-            _container(OBJECTS, ["/kind/?", "/position/?", "/unsettled/?", "/words/[]/?"], most=10_000),
+            # Kind and position together are the order in which a kind is walked over.
+            _container(
+                OBJECTS, ["/kind/?", "/position/?", "/unsettled/?", "/words/[]/?"], most=10_000, composites=[["/kind", "/position"]]
+            ),
             # Both are sortable strings, the position alone and behind the status: one property answers filter and order together.
             _container(ENTRIES, ["/place/?", "/standing/?"], ttl=ONLY_WITH_TTL, most=10_000),
             _container(TOTALS, ["/day/?"], most=4_000),

@@ -81,7 +81,7 @@ class CosmosMirror:
         below = "" if after is None else " AND c.position < @after"
         rows = await self._objects.query(
             f"SELECT TOP {int(limit)} c.oid, c.stamp, c.deleted, c.position FROM c WHERE c.kind = @kind{below} "  # noqa: S608
-            "ORDER BY c.position DESC",
+            "ORDER BY c.kind DESC, c.position DESC",  # as the index of both has it: a rare kind is not looked for among all
             values,
         )
         ids = [row["oid"] for row in rows if not row["deleted"] and row["stamp"] < before]

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 
 from shared.gateway.webhook import LARGEST_MESSAGE
 from shared.operations.catalogue import OPERATIONS
-from shared.stores.cosmos import CosmosAccount
+from shared.stores.cosmos import Container, CosmosAccount
 from shared.stores.cosmos_documents import MOST_WORDS, PREFIX, SHIFT
-from shared.stores.cosmos_layout import ENTRIES, OBJECTS, RECORDS, TOTALS
+from shared.stores.cosmos_layout import ENTRIES, OBJECTS, RECORDS, TOTALS, layout
 from shared.stores.cosmos_mirror import CosmosMirror
 from shared.stores.cosmos_records import CosmosRecords
 from shared.stores.cosmos_totals import DAY, LANES, MOST_TOKENS, QUARTER
@@ -132,6 +133,41 @@ async def test_billys_own_documents_are_found_by_an_index_or_by_their_key(accoun
     account.units.operations.clear()
     await records.find("sync")
     assert dict(account.units.operations) == {(RECORDS, "query"): 1}, "a small collection is one partition"
+
+
+async def test_every_order_and_every_filter_that_a_query_asks_for_has_its_index(
+    account: CosmosAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of the tests answers without an index; the engine itself would refuse an order, or read everything for a filter."""
+    texts: list[tuple[str, str]] = []
+    query = Container.query
+
+    async def noted(self: Container, text: str, values: Mapping[str, Any], pk: str | None = None) -> list[Any]:
+        texts.append((self._name, text))
+        return await query(self, text, values, pk)
+
+    monkeypatch.setattr(Container, "query", noted)
+    mirror, records = CosmosMirror(account, lane=0), CosmosRecords(account)
+    await mirror.apply([charge(n, at=NOON + n) for n in range(20)])
+    for call in CALLS.values():
+        await call(mirror)
+    for after in (None, NOON << SHIFT):
+        await mirror.unseen("charge", NOON, 5, after)
+    await mirror.list(Query("charge", status="succeeded", customer="cus_1", limit=3))
+    for where in ({"state": "unknown"}, {"key_id": "key_1"}, None):
+        for after in (None, "att_9"):
+            await records.find("attempts", where, after=after)
+    assert {container for container, _ in texts} == {OBJECTS, ENTRIES, TOTALS, RECORDS}
+    indexes = {each["name"]: each["indexingPolicy"] for each in layout()["containers"]}
+    for container, text in texts:
+        single = {path["path"].removesuffix("/?").removesuffix("/[]") for path in indexes[container]["includedPaths"]}
+        composite = [[path["path"] for path in each] for each in indexes[container]["compositeIndexes"]]
+        condition, _, order = text.partition(" ORDER BY ")
+        ordered = ["/" + each.removeprefix("c.").removesuffix(" DESC").replace(".", "/") for each in order.split(", ") if each]
+        assert ordered in composite if len(ordered) > 1 else set(ordered) <= single, text
+        fields = re.findall(r'c\.([a-z]+(?:\["[a-z_]+"\])?)(?= [=<>I]|,)', condition.partition(" WHERE ")[2])
+        filtered = {"/" + field.replace('["', "/").removesuffix('"]') for field in fields} - {"/pk"}
+        assert (filtered and filtered <= single) or condition.endswith("c.pk = @pk"), text
 
 
 async def test_a_call_of_the_catalogue_asks_every_partition_only_to_search(billy: Billy, front: Front) -> None:
