@@ -3,7 +3,8 @@
 A change of an object waits on the object's own document (`pending`) under a token. A counter keeps the tokens of what
 it counted; only when the object no longer waits is its token dropped. So a token that a counter does not have was not
 counted as long as the object still waits, and that is looked up after the counter was read, unless the object began
-to wait later than that.
+to wait later than that. What this process wrote since it read a counter is no reading: the ETag proves that nobody
+else wrote meanwhile, and what it dropped itself it remembers.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ ALWAYS = -1  # the day under which all days are summed
 FOREVER = 2**32 // DAY  # the last day that a position has room for
 LANES = 16  # counters side by side for a day and for all days: each process writes to one, and does not wait for the others
 QUARTER = SHIFT + 23  # bits of a position below its bucket: 97 days share an index partition
+MOST_FORGOTTEN = 4_096  # tokens that a process remembers to have dropped; with more it is as if the counter had been read anew
 MOST_TOKENS = 256  # more than that are left by processes that ended; they are looked into
 LOOKED_INTO = 64
 
@@ -52,6 +54,7 @@ class _Counter:
     settled: set[str] = field(default_factory=set[str])
     known: Document | None = None
     read_at: int = -1  # never read
+    forgotten: set[str] = field(default_factory=set[str])  # tokens dropped by this process since then
 
 
 class Counters:
@@ -107,9 +110,10 @@ class Counters:
         if counter.read_at < 0:
             counter.known = await self._totals.read(pk, id)
             counter.read_at = self.moment()
+            counter.forgotten.clear()
         known = counter.known
         document = known or {"id": id, "pk": pk, "day": day, "cells": {}, "counted": [], "buckets": []}
-        counted = set(document["counted"])
+        counted = {*document["counted"], *counter.forgotten}
         fresh = {each.token: each for each in batch if each.token not in counted}
         # A counter that was never made counted nothing.
         late = [each for each in fresh.values() if each.since <= counter.read_at] if known else []
@@ -132,7 +136,11 @@ class Counters:
         if after is None:
             return False
         counter.settled -= dropped
-        counter.known, counter.read_at = after, self.moment()
+        counter.forgotten |= dropped
+        counter.known = after
+        if len(counter.forgotten) > MOST_FORGOTTEN:  # whoever began to wait later than now waits for none of these
+            counter.read_at = self.moment()
+            counter.forgotten.clear()
         return True
 
     async def _waits(self, object: str, token: str) -> bool:

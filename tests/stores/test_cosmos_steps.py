@@ -11,10 +11,11 @@ from random import Random
 import pytest
 
 from shared.errors import BillyError
+from shared.stores import cosmos_totals
 from shared.stores.cosmos import CosmosAccount
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
 from shared.stores.cosmos_mirror import CosmosMirror
-from shared.stores.cosmos_totals import LOOKED_INTO, MOST_TOKENS
+from shared.stores.cosmos_totals import LOOKED_INTO, MOST_TOKENS, Change
 from shared.stores.protocols import Applied, Query, Total, Write
 from tests.peers.cosmos import KEY
 from tests.stores.adapters import COSMOS, cosmos_account
@@ -224,6 +225,36 @@ async def test_a_slow_writer_counts_nothing_that_others_have_counted_and_forgott
     hold.released.set()
     assert await slow == [Applied.APPLIED]
     assert await agrees(account, other) == 3
+
+
+@pytest.mark.parametrize("remembered", [0, 4_096], ids=["remembering nothing", "remembering"])
+async def test_a_change_that_its_own_process_counted_and_forgot_is_not_counted_again(
+    account: CosmosAccount, monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    """As when a repair and the writer itself end the same change, and one of the two is slow."""
+    monkeypatch.setattr(cosmos_totals, "MOST_FORGOTTEN", remembered)
+    mirror = CosmosMirror(account, lane=1)
+    await mirror.apply([charge(9)])
+    counters = mirror._counters
+    facts = ["succeeded", "cus_a", "usd", 100, 0]
+    change = Change("charge", 1, "charge.ch_1", NOON, "charge.ch_1@1", None, facts, counters.moment())
+    await counters.add([change])
+    counters.settled(change)
+    await mirror.apply([charge(2)])
+    (counter,) = await account.container(TOTALS).query("SELECT * FROM c WHERE c.day = -1", {})
+    assert change.token not in counter["counted"], "it is forgotten there, or this test proves nothing"
+    await counters.add([change])
+    assert await mirror.totals("charge") == [Total(0, "succeeded", "usd", 3, 300, 0)]
+
+
+async def test_changes_that_come_at_once_in_one_process_look_at_no_object_twice(account: CosmosAccount) -> None:
+    mirror = CosmosMirror(account, lane=1)
+    await mirror.apply([charge(99)])
+    account.units.operations.clear()
+    await asyncio.gather(*(mirror.apply([charge(n)]) for n in range(40)))
+    assert account.units.operations[OBJECTS, "read"] == 40
+    assert account.units.operations[TOTALS, "replace"] < 80, "and they share the writes of the counters"
+    assert await agrees(account, mirror) == 41
 
 
 async def test_a_page_of_many_objects_of_one_day_is_counted_with_one_write_for_the_day_and_one_for_all_days(account: CosmosAccount) -> None:
