@@ -73,7 +73,9 @@ async def append(
     try:
         await context.audit.append({name: value for name, value in row.items() if value is not None})
     except Exception as failure:
-        raise BillyError("unavailable", "The audit log cannot be written, so nothing is done.", next="Try again later.") from failure
+        raise BillyError(
+            "unavailable", "The audit log cannot be written, so nothing is done.", next="Try again later.", retry_after=5
+        ) from failure
     measure("billy.decisions", operation=row["operation"], surface=origin.surface, decision=decision, code=code)
     return str(row["id"])
 
