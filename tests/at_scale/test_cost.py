@@ -19,6 +19,7 @@ from shared.gateway.webhook import apply_message
 from shared.operations import keys
 from shared.operations.sync import request_run
 from shared.stores.cosmos_documents import SHIFT
+from shared.stores.cosmos_layout import layout
 from shared.stores.cosmos_totals import QUARTER
 from shared.stores.protocols import Write
 from shared.telemetry.invocation import began
@@ -193,3 +194,24 @@ def test_a_million_of_each_is_the_table_added_up() -> None:
 
 
 PRICE_OF_A_MILLION = 0.25  # USD for a million RU, as the document says
+
+
+def test_the_rates_of_the_page_on_scale_follow_from_the_table_and_the_ceilings() -> None:
+    page = (ROOT / "docs" / "at-scale.md").read_text()
+    mix = ("an event of a new object", "an event of a changed status", "an event that tells nothing new")
+    each: Counter[str] = Counter()
+    for thing in mix:
+        for what, times in operations(THINGS[thing][0]).items():
+            each[what.split()[0]] += times * PRICES[what] / len(mix)  # type: ignore[assignment]
+    ceilings = {container["name"]: container["autoscaleMaxThroughput"] for container in layout()["containers"]}
+    units = re.search(r"(\d+) RU each: (\d+) in objects, (\d+) in entries, (\d+) in totals, (\d+) in records", page)
+    rates = re.search(r"totals take (\d+) a second, records (\d+), objects (\d+)\*\*, entries (\d+)", page)
+    assert units and rates
+    order = ("objects", "entries", "totals", "records")
+    assert [int(units[n]) for n in range(1, 6)] == [round(sum(each.values())), *(round(each[name]) for name in order)]
+    told = dict(zip(("totals", "records", "objects", "entries"), map(int, rates.groups()), strict=True))
+    assert told == {name: pytest.approx(ceilings[name] / each[name], rel=0.02) for name in order}
+    needed = re.search(r"need ([\d,]+) RU a second for objects, ([\d,]+) for entries, ([\d,]+) for totals, ([\d,]+) for records", page)
+    assert needed
+    for name, number in zip(order, needed.groups(), strict=True):
+        assert int(number.replace(",", "")) == pytest.approx(1_700 * each[name], rel=0.03), name
