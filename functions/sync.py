@@ -26,15 +26,17 @@ async def run_sync(msg: func.QueueMessage, context: func.Context, more: func.Out
 @blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *", run_on_startup=False)
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def sync_watch(timer: func.TimerRequest, context: func.Context, wake: func.Out[str]) -> None:
-    """Every minute: a run that nobody works on goes on; otherwise Stripe's list of events is read on."""
+    """Every minute: Stripe's list of events is read on, and a run that nobody works on goes on.
+
+    The events first: while the queues are away the message cannot be kept, and the mirror follows Stripe all the same.
+    """
     from shared.gateway.feed import catch_up
     from shared.gateway.runs import is_waiting
 
     async with wiring.invocation(context) as billy:
         if await is_waiting(billy):
             wake.set(WAKE)
-        else:
-            await catch_up(billy)
+        await catch_up(billy)
 
 
 @blueprint.function_name("sync_timer")

@@ -60,6 +60,9 @@ param allowedOrigins string = ''
 @description('When everything is compared with Stripe, as NCRONTAB.')
 param syncSchedule string = '0 17 */6 * * *'
 
+@description('Which share of the traces is kept, from 0 to 1. Measures, log lines and audit rows are always kept.')
+param traceShare string = '1'
+
 @description('Who gets the alerts. Without an address alerts are shown in the portal alone.')
 param alertEmail string = ''
 
@@ -224,6 +227,7 @@ module app 'modules/app.bicep' = {
     extraHosts: extraHosts
     allowedOrigins: allowedOrigins
     syncSchedule: syncSchedule
+    traceShare: traceShare
   }
 }
 

@@ -79,7 +79,7 @@ class NothingToWake:
 
 
 async def a_minute() -> None:
-    """What the timers do that run every minute; the alarms run every five."""
+    """What the timers do that run every minute, but for the alarms."""
     for part in (attempts, repair, first_key, sync):
         for each in part.blueprint._function_builders:
             function = each._function
@@ -88,7 +88,7 @@ async def a_minute() -> None:
                 await function.get_user_function()(None, invocation_of(function.get_function_name()), *outputs)
 
 
-async def five_minutes_alarms() -> None:
+async def minutes_alarms() -> None:
     await alarms.raise_alarms._function.get_user_function()(None, invocation_of("raise_alarms"))
 
 
@@ -151,7 +151,7 @@ async def doing(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> dict[str, Do]:
         "a search that finds 10": read("search", q="ann1", limit=10),
         "a refund": read("create_refund", charge=charge["id"], amount=101),
         "a minute in which nothing happens": a_minute,
-        "the alarms, every five minutes": five_minutes_alarms,
+        "the alarms, every minute": minutes_alarms,
     }
 
 

@@ -90,7 +90,15 @@ def test_the_host_reaches_its_storage_as_the_identity_and_no_setting_holds_a_sec
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
         "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
         "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
     }
+
+
+def test_the_share_of_traces_that_is_kept_is_a_parameter_and_by_itself_the_whole(infra: Infrastructure, settings: dict[str, Any]) -> None:
+    """By the trace's id, not by its parent: a caller must not be able to keep himself out of the traces."""
+    assert (settings["OTEL_TRACES_SAMPLER"], settings["OTEL_TRACES_SAMPLER_ARG"]) == ("traceidratio", "traceShare")
+    assert infra.files["main.bicep"]["parameters"]["traceShare"]["default"] == "1"
 
 
 def test_the_exporter_tells_nobody_but_the_accounts_own_application_insights(settings: dict[str, Any]) -> None:

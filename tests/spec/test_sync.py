@@ -119,7 +119,7 @@ async def test_a_coupon_that_is_made_again_is_in_the_mirror_again(synced: Billy)
         assert stored is not None and (stored.deleted, b"Second" in stored.body) == (step == "DELETE", step == "POST")
 
 
-async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on_in_the_events(synced: Billy) -> None:
+async def test_the_watch_reads_on_in_the_events_and_wakes_a_run_that_nobody_works_on(synced: Billy) -> None:
     await synced.rest("owner", "start_sync")
     waking = Out()
     await function(sync.sync_watch)(None, invocation_of("sync_watch"), waking)
@@ -131,6 +131,11 @@ async def test_the_watch_wakes_a_run_that_nobody_works_on_and_otherwise_reads_on
     assert quiet.messages == []
     assert (await synced.rest("owner", "get_charge", id=charge["id"])).body["amount"] == 1700
     assert (await synced.rest("owner", "get_sync")).body["last_event_at"] is not None
+    await synced.rest("owner", "start_sync")
+    later, both = synced.stripe.charge(1800), Out()
+    await function(sync.sync_watch)(None, invocation_of("sync_watch"), both)
+    assert len(both.messages) == 1, "the run waits to be gone on with"
+    assert (await synced.rest("owner", "get_charge", id=later["id"])).body["amount"] == 1800, "and the mirror follows all the same"
 
 
 async def test_the_timer_reads_everything_where_that_was_never_done_and_not_again(synced: Billy) -> None:

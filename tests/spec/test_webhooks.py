@@ -213,12 +213,12 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app itself, with a queue that brings a failed message back at once."""
+    """The app itself, with a queue that brings a failed message back at once and puts it aside after eight tries."""
     folder = tmp_path_factory.mktemp("app")
     for name in ("function_app.py", "functions", "shared"):
         os.symlink(ROOT / name, folder / name)
     host = json.loads((ROOT / "host.json").read_text())
-    host["extensions"]["queues"]["visibilityTimeout"] = "00:00:00"
+    host["extensions"]["queues"] |= {"visibilityTimeout": "00:00:00", "maxDequeueCount": 8}
     (folder / "host.json").write_text(json.dumps(host))
     return folder
 

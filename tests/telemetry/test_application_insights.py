@@ -24,13 +24,13 @@ def insights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
         yield collector
 
 
-def send(insights: Collector) -> None:
+def send(insights: Collector, flags: str = "01") -> None:
     """A call with a try at Stripe that fails, told by the process and then stopped."""
     from shared.telemetry.exporting import Exporting
 
     key = "InstrumentationKey=00000000-0000-0000-0000-000000000001"
     exporting = Exporting(Destination(f"{key};IngestionEndpoint={insights.url}/"), "ins_1")
-    with began("create_refund", f"00-{TRACE}-{SPAN}-01", Seam()):
+    with began("create_refund", f"00-{TRACE}-{SPAN}-{flags}", Seam()):
         with (
             pytest.raises(BillyError),
             span(
@@ -74,6 +74,18 @@ def test_counters_arrive_as_differences_and_gauges_as_they_are(insights: Collect
 def test_what_an_error_says_does_not_travel(insights: Collector) -> None:
     send(insights)
     assert insights.raw and not [body for body in insights.raw if CANARY.encode() in body]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "kept"), [("0", 0), ("1", 2)])
+def test_a_share_of_the_traces_is_kept_and_every_measure(
+    insights: Collector, monkeypatch: pytest.MonkeyPatch, share: str, kept: int
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+    send(insights, flags="00")
+    assert len([each for each in insights.envelopes if each["name"].endswith("RemoteDependency")]) == kept
+    assert [each for each in insights.envelopes if each["name"].endswith("Metric")]
 
 
 @pytest.mark.slow

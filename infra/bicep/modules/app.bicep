@@ -19,6 +19,7 @@ param httpConcurrency int
 param extraHosts string
 param allowedOrigins string
 param syncSchedule string
+param traceShare string
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: 'plan-${name}'
@@ -108,6 +109,8 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
     APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
     APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED: 'true'
+    OTEL_TRACES_SAMPLER: 'traceidratio'
+    OTEL_TRACES_SAMPLER_ARG: traceShare
     BILLY_STORE: 'azure'
     BILLY_IDENTITY_CLIENT_ID: identityClientId
     BILLY_COSMOS_ENDPOINT: cosmosEndpoint
