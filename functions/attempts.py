@@ -3,7 +3,6 @@
 import azure.functions as func
 
 from shared import wiring
-from shared.operations.settling import settle_attempts
 
 blueprint = func.Blueprint()
 
@@ -12,6 +11,7 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
 async def settle(timer: func.TimerRequest, context: func.Context) -> None:
     from shared.operations.catalogue import BY_NAME
+    from shared.operations.settling import settle_attempts
 
     async with wiring.invocation(context) as billy:
         await settle_attempts(billy, BY_NAME)

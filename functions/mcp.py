@@ -4,7 +4,7 @@ import azure.functions as func
 
 from functions.edge import respond
 from shared.context import Context
-from shared.surfaces import mcp, rest
+from shared.surfaces import rest
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -18,6 +18,8 @@ async def serve(req: func.HttpRequest, context: func.Context) -> func.HttpRespon
 
 
 async def _exchange(req: func.HttpRequest, context: Context) -> func.HttpResponse:
+    from shared.surfaces import mcp
+
     headers = {name.lower(): value for name, value in req.headers.items()}
     request = mcp.Request(rest.origin_of(req, "mcp"), req.method, headers, dict(req.params), req.get_body())
     answer = await mcp.answer(request, context)

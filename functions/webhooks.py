@@ -9,7 +9,6 @@ from functions.edge import respond
 from shared import wiring
 from shared.context import Context
 from shared.errors import BillyError
-from shared.gateway.webhook import accept
 from shared.operations.trail import refused
 from shared.surfaces import rest
 
@@ -26,6 +25,8 @@ async def stripe_webhook(req: func.HttpRequest, context: func.Context, messages:
 
 
 async def _accept(req: func.HttpRequest, context: Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
+    from shared.gateway.webhook import accept
+
     try:
         message = await accept(context, req.get_body(), req.headers.get("stripe-signature"))
     except BillyError as error:

@@ -22,7 +22,17 @@ def data_file(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return compare
 
 
-PROCESSES = {"sandbox", "sandbox_url", "double", "own_double", "azurite", "running", "keyvault", "cosmos"}  # fixtures that start one
+PROCESSES = {
+    "sandbox",
+    "sandbox_url",
+    "double",
+    "own_double",
+    "azurite",
+    "running",
+    "keyvault",
+    "cosmos",
+    "told",
+}  # fixtures that start one
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -78,7 +78,7 @@ def test_before_the_first_request_nothing_is_loaded_but_what_the_list_allows(pac
         ("opentelemetry.trace", "shared/operations/execute.py"),
         ("azure.identity.aio", "shared/wiring.py"),
         ("azure.monitor.opentelemetry.exporter", "functions/webhooks.py"),
-        ("stripe", "shared/gateway/webhook.py"),
+        ("stripe", "functions/webhooks.py"),
         ("mcp.server.lowlevel", "functions/mcp.py"),
         ("sandbox.clock", "functions/sync.py"),
     ],

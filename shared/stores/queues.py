@@ -47,6 +47,12 @@ class StorageQueues:
         if self._service is None:
             from azure.storage.queue.aio import QueueServiceClient
 
-            patience: dict[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 10}
+            patience: dict[str, Any] = {
+                "retry_total": 1,
+                "initial_backoff": 1,
+                "increment_base": 1,
+                "connection_timeout": 5,
+                "read_timeout": 10,
+            }
             self._service = QueueServiceClient(self._endpoint, credential=self._credential, **patience)
         return self._service

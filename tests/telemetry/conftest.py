@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.edge.running_system import System, eventually, running_system
+from tests.edge.running_system import STORES, System, eventually, running_system
 from tests.peers.collector import Collector, running_collector
 
 CANARIES = {
@@ -51,18 +51,10 @@ class Told:
     def fault(self, **fault: Any) -> None:
         assert httpx.post(self.system.facts["sandbox_url"] + "/_sandbox/faults", json=fault).status_code == 200
 
-    def run(self, function: str) -> None:
-        """Starts a timer's function by hand."""
-        key = json.loads((self.system.home / "host" / "keys.json").read_text())["master"]
-        path = f"{self.system.facts['url']}/admin/functions/{function}"
-        assert httpx.post(path, json={}, headers={"x-functions-key": key}, timeout=30).status_code == 202
-
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(store, marks=[pytest.mark.slow, pytest.mark.xdist_group(f"whole system, {store}")]) for store in ("embedded", "azure")
-    ],
+    params=STORES,
 )
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     home = tmp_path_factory.mktemp("told") / ".billy"
@@ -99,4 +91,4 @@ def _live_through(told: Told) -> None:
     told.call("limited refund", "POST", "/api/refunds", json=body | {"idempotency_key": "limited"})
     told.fault(match="POST /v1/refunds", kind="drop_after", times=1)
     assert told.call("refund", "POST", "/api/refunds", json=body).status_code == 200
-    told.run("raise_alarms")
+    system.ring("raise_alarms")
