@@ -7,7 +7,7 @@ from typing import Any
 
 
 class JsonLines(logging.Formatter):
-    """`at` (UTC), `level`, `logger` and `message`, and an exception's class and place without its words.
+    """`at` (UTC), `level`, `logger` and `message`, and an exception's class without its words.
 
     A message that is a mapping is the app's own structured record: its members stand in the line instead.
     """

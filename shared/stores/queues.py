@@ -54,5 +54,6 @@ class StorageQueues:
                 "connection_timeout": 5,
                 "read_timeout": 10,
             }
-            self._service = QueueServiceClient(self._endpoint, credential=self._credential, **patience)
+            # As for the other stores, no proxy of the environment is asked: none leads to an emulator on this machine.
+            self._service = QueueServiceClient(self._endpoint, credential=self._credential, use_env_settings=False, **patience)
         return self._service
