@@ -1,7 +1,7 @@
 # The only entry points, for people and for CI. `make` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check bench gen
+.PHONY: help setup run test test-fast soak check bench gen
 
 PY := .venv/bin/python
 STAMP := .venv/.ready
@@ -18,10 +18,13 @@ run: $(STAMP) ## start the sandbox, the local host and a believable company
 	@exec $(PY) -m quickstart
 
 test: $(STAMP) ## run all tests, with the real peers
-	@$(PY) -m pytest -q -n auto --dist loadgroup
+	@$(PY) -m pytest -q -n auto --dist loadgroup -m "not soak"
 
 test-fast: $(STAMP) ## run the tests of the inner loop
-	@$(PY) -m pytest -q -n auto --dist loadgroup -m "not slow"
+	@$(PY) -m pytest -q -n auto --dist loadgroup -m "not slow and not soak"
+
+soak: $(STAMP) ## full matrices and large counts, on virtual or shortened periods
+	@BILLY_SOAK=1 $(PY) -m pytest -q -s -m soak
 
 check: $(STAMP) ## ruff, pyright, layers, generated files fresh
 	@$(PY) -m ruff check -q .

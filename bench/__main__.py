@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from bench import agents, applying, backfill, cold_start, cosmos, road, store, webhooks
+from bench import agents, applying, backfill, cold_start, cosmos, refunds, road, store, webhooks
 from bench.run import Run, open_run, say
 from bench.table import Row, render
 
@@ -14,6 +14,7 @@ MEASURES: dict[str, Callable[[Run], list[Row]]] = {
     "cold": cold_start.measure,
     "backfill": backfill.measure,
     "reads": road.measure,
+    "refunds": refunds.measure,
     "store": store.measure,
     "mcp": agents.measure,
     "webhooks": webhooks.measure,

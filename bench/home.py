@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.processes import ROOT, Server, running
-from shared.operations.keys import find_key, make_key
+from shared.people.keys import find_key, make_key
 from shared.settings import read_settings
 from shared.wiring import close_context, make_context
 

@@ -5,8 +5,8 @@ import azure.functions as func
 from functions.edge import respond
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.trail import refused
+from shared.road.catalogue import OPERATIONS
+from shared.road.trail import refused
 from shared.surfaces import rest, tools
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.health import health

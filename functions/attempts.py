@@ -10,8 +10,8 @@ blueprint = func.Blueprint()
 @blueprint.function_name("settle_attempts")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
 async def settle(timer: func.TimerRequest, context: func.Context) -> None:
-    from shared.operations.catalogue import BY_NAME
-    from shared.operations.settling import settle_attempts
+    from shared.road.catalogue import BY_NAME
+    from shared.road.settling import settle_attempts
 
     async with wiring.invocation(context) as billy:
         await settle_attempts(billy, BY_NAME)

@@ -6,6 +6,8 @@ from functions.edge import respond
 from shared.context import Context
 from shared.surfaces import rest
 
+QUEUE = "billy-sync"  # the only one that an operation wakes; a test holds it against the catalogue
+WAKE = "go on"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 blueprint = func.Blueprint()
@@ -13,15 +15,18 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("mcp")
 @blueprint.route(route="mcp", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-async def serve(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    return await respond(context, lambda billy: _exchange(req, billy))
+@blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
+async def serve(req: func.HttpRequest, context: func.Context, wake: func.Out[str]) -> func.HttpResponse:
+    return await respond(context, lambda billy: _exchange(req, billy, wake))
 
 
-async def _exchange(req: func.HttpRequest, context: Context) -> func.HttpResponse:
+async def _exchange(req: func.HttpRequest, context: Context, wake: func.Out[str]) -> func.HttpResponse:
     from shared.surfaces import mcp
 
     headers = {name.lower(): value for name, value in req.headers.items()}
     request = mcp.Request(rest.origin_of(req, "mcp"), req.method, headers, dict(req.params), req.get_body())
     answer = await mcp.answer(request, context)
+    if answer.wakes is not None:
+        wake.set(WAKE)
     media_type = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), None)
     return func.HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=media_type)

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 
 from functions.edge import respond
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.operation import Operation
+from shared.context import Context
+from shared.road.catalogue import OPERATIONS
+from shared.road.operation import Operation
 from shared.surfaces import rest
 
 WAKE = "go on"
@@ -16,19 +17,26 @@ blueprint = func.Blueprint()
 
 def _handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
     async def handler(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        return await respond(context, lambda billy: rest.answer(operation, req, billy))
+        return await respond(context, lambda billy: _response(operation, req, billy))
 
     return handler
 
 
+async def _response(operation: Operation, req: func.HttpRequest, context: Context) -> func.HttpResponse:
+    return (await rest.answer(operation, req, context)).response
+
+
 def _waking_handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
-    """Also puts a message on the operation's queue, so that what it started is gone on with at once."""
+    """Also puts a message on the operation's queue where it started something, so that it is gone on with at once."""
 
     async def handler(req: func.HttpRequest, context: func.Context, wake: func.Out[str]) -> func.HttpResponse:
-        answer = await respond(context, lambda billy: rest.answer(operation, req, billy))
-        if answer.status_code == 200:
-            wake.set(WAKE)
-        return answer
+        async def answered(billy: Context) -> func.HttpResponse:
+            answer = await rest.answer(operation, req, billy)
+            if answer.wakes is not None:
+                wake.set(WAKE)
+            return answer.response
+
+        return await respond(context, answered)
 
     return handler
 

@@ -9,7 +9,7 @@ from functions.edge import respond
 from shared import wiring
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations.trail import refused
+from shared.road.trail import refused
 from shared.surfaces import rest
 
 QUEUE = "stripe-events"

@@ -11,8 +11,9 @@ from quickstart.client import call
 from shared.actor import system
 from shared.context import Context
 from shared.gateway.client import gateway
-from shared.operations.keys import find_key, make_key
-from shared.operations.trail import append
+from shared.people.keys import find_key, make_key
+from shared.road.calls import Call
+from shared.road.trail import Decided, Row, append
 from shared.settings import read_settings
 from shared.wiring import close_context, make_context
 
@@ -56,8 +57,7 @@ async def _owner_key(context: Context, file: Path) -> str:
     if kept is not None and await find_key(context, kept) is not None:
         return kept
     made = await make_key(context, "Owner of this laptop", "owner", None, "system")
-    actor = system("setup")
-    await append(context, operation="create_key", origin=actor.origin, actor=actor, decision="allowed", key_id=made["id"])
+    await append(context, Row.of(Call(context, system("setup"), None), "create_key", Decided.ALLOWED, object=made["id"]))
     file.parent.mkdir(exist_ok=True, mode=0o700)
     write_private(file, made["key"])
     return str(made["key"])

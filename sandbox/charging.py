@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox import connect
 from sandbox.cards import Card
 from sandbox.resources import balance_transactions
 from sandbox.world import Object, World
@@ -126,8 +127,9 @@ def built(
     } | rest
 
 
-def settle(world: World, charge: Object) -> None:
-    """Book the captured amount of a charge: what reaches the balance, less the fee."""
+def settle(world: World, charge: Object) -> connect.Told:
+    """Book the captured amount of a charge: what reaches the balance, less the fee, and what goes on to a connected account. Gives what
+    is to be announced after the charge."""
     movement = balance_transactions.recorded(
         world,
         "charge",
@@ -138,15 +140,17 @@ def settle(world: World, charge: Object) -> None:
         description=charge["description"],
     )
     charge["balance_transaction"] = movement["id"]
+    return connect.shared(world, charge)
 
 
 def charged(world: World, *, amount: int, currency: str, method: Object, card: Card, capture: bool = True, **rest: Any) -> Object:
     """A new charge, kept and announced; `status` says whether it succeeded. Some cards dispute what they paid at once."""
     charge = built(world, amount=amount, currency=currency, method=method, card=card, capture=capture, **rest)
-    if charge["captured"]:
-        settle(world, charge)
+    told = settle(world, charge) if charge["captured"] else []
     world.insert(charge, private={"card": card.name})
     world.emit("charge.failed" if charge["status"] == "failed" else "charge.succeeded", charge)
+    for type, obj in told:
+        world.emit(type, obj)
     if card.dispute and charge["captured"]:
         # Imported here because a dispute changes its charge.
         from sandbox.resources import disputes
@@ -158,9 +162,11 @@ def charged(world: World, *, amount: int, currency: str, method: Object, card: C
 def captured(world: World, charge: Object, amount: int) -> Object:
     """Capture all or part of what was authorised; the rest is released."""
     charge |= {"captured": True, "amount_captured": amount, "amount_refunded": charge["amount"] - amount}
-    settle(world, charge)
+    told = settle(world, charge)
     world.save(charge)
     world.emit("charge.captured", charge)
+    for type, obj in told:
+        world.emit(type, obj)
     return charge
 
 

@@ -16,6 +16,16 @@ class Saved:
     request: str
 
 
+def in_use(key: str) -> StripeError:
+    """409 for a key whose first request is still going on."""
+    return StripeError(
+        409,
+        "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the"
+        f" other request is still going through): {key}. Please try again later.",
+        code="idempotency_key_in_use",
+    )
+
+
 class Keys:
     """The keys of one running sandbox. `in_progress` is what makes the second of two simultaneous requests a 409."""
 
@@ -28,13 +38,7 @@ class Keys:
         if len(key) > 255:
             raise StripeError(400, "Idempotency keys are limited to 255 characters.", type="idempotency_error")
         if (livemode, key) in self._in_progress:
-            raise StripeError(
-                409,
-                "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the"
-                f" other request is still going through): {key}. Please try again later.",
-                type="idempotency_error",
-                code="idempotency_key_in_use",
-            )
+            raise in_use(key)
         row = self._store.db.execute(
             "SELECT created, method, path, digest, status, body, request FROM idempotency WHERE livemode = ? AND key = ?", (livemode, key)
         ).fetchone()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox import connect
 from sandbox.cards import Card
 from sandbox.charging import charged
 from sandbox.errors import StripeError, invalid
@@ -93,12 +94,15 @@ def tried(world: World, intent: Object, method: Object, *, authenticated: bool =
         card=card,
         capture=not manual,
         payment_intent=intent["id"],
+        transfer_data=connect.of_charge(intent["transfer_data"]),
         **{
             name: intent[name]
             for name in (
+                "application_fee_amount",
                 "customer",
                 "description",
                 "metadata",
+                "on_behalf_of",
                 "receipt_email",
                 "shipping",
                 "statement_descriptor",

@@ -70,4 +70,5 @@ def permit(key: Key, permission: str | None, account: str) -> None:
         403,
         f"The provided key '{key.shown}' does not have the required permissions for this endpoint on account '{account}'. Having the"
         f" 'rak_{permission}' permission would allow this request to continue.",
+        code="more_permissions_required",
     )

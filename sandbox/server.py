@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -18,6 +18,7 @@ from starlette.routing import Route as WebRoute
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox import expand, form, idempotency, keys, resources, schema, timers
+from sandbox.answers import document, leaving
 from sandbox.clock import Clock
 from sandbox.delivery import Courier
 from sandbox.dispatch import API_VERSION
@@ -40,10 +41,6 @@ class Protocol(HttpToolsProtocol):
         self.scope["sandbox.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
 
 
-class Cut(Exception):
-    """The connection is to be cut without an answer."""
-
-
 class Sandbox:
     """The state of one running sandbox."""
 
@@ -64,6 +61,7 @@ class Sandbox:
         self.idempotency = idempotency.Keys(self.store)
         self.courier = Courier(self.world)
         self.requests: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self._late: set[asyncio.Task[tuple[int, bytes]]] = set()
 
     def world(self, livemode: bool, request: dict[str, Any] | None = None) -> World:
         return World(self.store, livemode=livemode, account=self.account, clock=self.clock, ids=self.ids, request=request)
@@ -100,20 +98,30 @@ class Sandbox:
             "request_id": headers["Request-Id"],
         }
         self.requests.append(entry)
-        try:
-            status, payload = await self._answer(request, method, path, body, headers)
-        except StripeError as error:
-            status, payload = error.status, _error(error, headers)
-        except Cut:
-            request.scope["sandbox.transport"].abort()
-            return Response(status_code=500)
-        entry["status"] = status
-        return Response(payload, status, headers | {"Content-Type": "application/json"})
-
-    async def _answer(self, request: Request, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        hit = {fault.kind: fault for fault in self.faults.take(method, path)}
+        hit = self.faults.take(method, path)
         if "drop_before" in hit:
-            raise Cut
+            return _dropped(request)
+        work = self._answer(request, method, path, body, headers, hit)
+        try:
+            status, payload = await (self._to_its_end(work) if "delay" in hit and hit["delay"].late else work)
+        except StripeError as error:
+            status, payload = error.status, document(error, headers)
+        if "drop_after" in hit:
+            return _dropped(request)
+        answer = leaving(hit, status, payload, headers)
+        entry["status"] = answer.status_code
+        return answer
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, tuple[int, bytes]]) -> tuple[int, bytes]:
+        """Do the work to its end, whatever becomes of the one who waits for it."""
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return await asyncio.shield(task)
+
+    async def _answer(
+        self, request: Request, method: str, path: str, body: bytes, headers: dict[str, str], hit: dict[str, Fault]
+    ) -> tuple[int, bytes]:
         key = keys.identify(self.store, request.headers.get("authorization", ""))
         self.faults.limit(time.monotonic())
         version = request.headers.get("stripe-version", API_VERSION)
@@ -127,15 +135,11 @@ class Sandbox:
         if idempotency_key is None:
             if "delay" in hit:
                 await asyncio.sleep(hit["delay"].ms / 1000)
-            if "status" in hit:
-                raise hit["status"].error()
-            status, payload = self._execute(found, request, path, ids, params, key.livemode, headers, None)[:2]
-        else:
-            headers["Idempotency-Key"] = idempotency_key
-            status, payload = await self._once(found, request, path, ids, params, key.livemode, headers, idempotency_key, body, hit)
-        if "drop_after" in hit:
-            raise Cut
-        return status, payload
+            if (fault := hit.get("status")) and not fault.after:
+                raise fault.error()
+            return self._execute(found, request, path, ids, params, key.livemode, headers, None)[:2]
+        headers["Idempotency-Key"] = idempotency_key
+        return await self._once(found, request, path, ids, params, key.livemode, headers, idempotency_key, body, hit)
 
     async def _once(
         self,
@@ -155,19 +159,23 @@ class Sandbox:
         if before is not None:
             headers |= {"Idempotent-Replayed": "true", "Original-Request": before.request}
             return before.status, before.body
+
+        def save(status: int, payload: bytes) -> None:
+            self.idempotency.save(livemode, key, "POST", path, body, now, idempotency.Saved(status, payload, headers["Request-Id"]))
+            headers["Original-Request"] = headers["Request-Id"]
+
         try:
             if "delay" in hit:
                 await asyncio.sleep(hit["delay"].ms / 1000)
-            if fault := hit.get("status"):
-                error = fault.error()
+            fault = hit.get("status")
+            if fault and not fault.after:
                 if fault.remembered:
-                    payload = orjson.dumps(error.body())
-                    self.idempotency.save(
-                        livemode, key, "POST", path, body, now, idempotency.Saved(fault.status, payload, headers["Request-Id"])
-                    )
-                raise error
+                    save(fault.status, document(fault.error(key), headers))
+                raise fault.error(key)
             status, payload, finish = self._execute(found, request, path, ids, params, livemode, headers, key, open=True)
-            self.idempotency.save(livemode, key, "POST", path, body, now, idempotency.Saved(status, payload, headers["Request-Id"]))
+            if fault and fault.remembered:
+                status, payload = fault.status, document(fault.error(key), headers)
+            save(status, payload)
             finish()
             return status, payload
         finally:
@@ -200,10 +208,10 @@ class Sandbox:
             status, payload = 200, orjson.dumps(expand.apply(world, answer, wanted), default=str)
             keep = True
         except StripeError as error:
-            status, payload, keep = error.status, _error(error, headers), error.keep
+            status, payload, keep = error.status, document(error, headers), error.keep
         except Exception:
             log.exception("%s %s failed", found.method, found.path)
-            status, payload = 500, _error(StripeError(500, "An unknown error occurred", type="api_error"), headers)
+            status, payload = 500, document(StripeError(500, "An unknown error occurred", type="api_error"), headers)
         if writes and not keep:
             db.execute("ROLLBACK")
         elif writes and not open:
@@ -219,11 +227,10 @@ class Sandbox:
         return status, payload, finish
 
 
-def _error(error: StripeError, headers: dict[str, str]) -> bytes:
-    headers |= error.headers
-    body = error.body()
-    body["error"]["request_log_url"] = f"https://dashboard.stripe.com/test/workbench/logs?object={headers['Request-Id']}"
-    return orjson.dumps(body)
+def _dropped(request: Request) -> Response:
+    """Cut the connection without an answer; what is returned reaches nobody."""
+    request.scope["sandbox.transport"].abort()
+    return Response(status_code=500)
 
 
 def application(sandbox: Sandbox) -> Starlette:

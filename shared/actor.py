@@ -1,6 +1,6 @@
 """Who acts, and from where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -15,13 +15,24 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The one a decision is about. `id` is stable (`key_…`, or `system`); `name` is what people call it."""
+    """The one a decision is about. `id` is stable (`key_…`, or `system`); `name` is what people call it.
+
+    `lineage` is the identity that a rotated key shares with the keys it came from; without one it is the id. `record` names the
+    record of the key that was shown, so that it can be asked once more whether it still works.
+    """
 
     id: str
     name: str
     role: str
     kind: Literal["key", "system"]
     origin: Origin
+    lineage: str = ""
+    record: str | None = field(default=None, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """Whose an intended change is."""
+        return self.lineage or self.id
 
 
 def system(surface: str) -> Actor:

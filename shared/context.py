@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,8 @@ from shared.settings import Settings
 from shared.stores.protocols import AuditLog, Mirror, Queues, Records, Secrets, Write
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, so that ids sort by time and read aloud
+
+ATTEMPT_METADATA = "billy_attempt"  # under which what Billy makes at Stripe carries its attempt's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,9 @@ class Seam:
     token: Callable[[int], str] = secrets.token_urlsafe
     bits: Callable[[int], int] = secrets.randbits
 
-    def id(self, prefix: str) -> str:
-        """A new id that sorts by time: `prefix_` and 26 characters (48 bits of milliseconds, 80 of chance)."""
-        number = int(self.now() * 1000) << 80 | self.bits(80)
+    def id(self, prefix: str, at: float | None = None) -> str:
+        """A new id that sorts by time: `prefix_` and 26 characters (48 bits of milliseconds, 80 of chance). `at` is another second than now."""
+        number = int((self.now() if at is None else at) * 1000) << 80 | self.bits(80)
         return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
@@ -34,6 +36,31 @@ class Fetched:
     write: Write
 
 
+class Sending(Protocol):
+    """One act of an attempt on its way. Whoever sends asks `begin` right before the first byte, and `left` before every try."""
+
+    @property
+    def key(self) -> str:
+        """The attempt's id, which is Stripe's idempotency key."""
+        ...
+
+    async def begin(self) -> None:
+        """The fence: writes down that something is sent. Raises where this attempt may not act, or not any more."""
+        ...
+
+    def left(self) -> float:
+        """Seconds until nothing may be sent any more; a try ends before."""
+        ...
+
+    def sent(self) -> None:
+        """One request is about to leave, or one change of Billy's own is about to be written."""
+        ...
+
+    def answered(self, *, no: bool, replayed: bool = False) -> None:
+        """What became of it. `no`: it certainly had no effect. `replayed`: it only repeated the answer to an earlier one."""
+        ...
+
+
 class Stripe(Protocol):
     """The calls that operations make of the gateway. Failures arrive as `BillyError`, never as the SDK's."""
 
@@ -41,11 +68,27 @@ class Stripe(Protocol):
         """Raises `not_found` where Stripe has no such object; a deleted one answers with `write.deleted`."""
         ...
 
-    async def create_refund(self, params: Mapping[str, Any], idempotency_key: str) -> Fetched: ...
-
-    async def refund_of_attempt(self, charge: str, attempt: str) -> Fetched | None:
-        """The refund of a charge that carries the attempt's id in its metadata: how an unknown outcome is settled."""
+    async def create_refund(self, params: Mapping[str, Any], sending: Sending) -> Fetched:
+        """Raises with `outcome_unknown` where a refund may have been made."""
         ...
+
+    async def of_charge(self, kind: str, charge: str) -> list[Fetched]:
+        """All refunds or all disputes of a charge."""
+        ...
+
+    async def balance_transaction(self, id: str) -> dict[str, Any]:
+        """A movement of the account's balance: `fee` in minor units of `currency`, that in which it was settled."""
+        ...
+
+
+class Witness(Protocol):
+    """Told of objects that Stripe shows in an event or a list and that carry an attempt's id."""
+
+    async def __call__(self, context: "Context", kind: str, values: Sequence[Mapping[str, Any]]) -> None: ...
+
+
+async def _nobody(context: "Context", kind: str, values: Sequence[Mapping[str, Any]]) -> None:
+    """Where no road is wired, nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +102,5 @@ class Context:
     secrets: Secrets
     stripe: Callable[[], Awaitable[Stripe]]
     queues: Queues | None = None  # where they are Azure's
+    shown: Witness = _nobody
     seam: Seam = field(default_factory=Seam)

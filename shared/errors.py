@@ -1,7 +1,10 @@
 """The errors a caller can act on: a stable code, fixed words, and what to do next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from shared.instants import iso
 
 STATUS: dict[str, int] = {
     "invalid_request": 400,
@@ -56,6 +59,17 @@ class RateLimit:
     reset_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """How the attempt that an error speaks of stands: epoch seconds, and what its record says of outcome and result."""
+
+    state: str
+    since: int
+    asked_next: int | None = None
+    outcome: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
 @dataclass(slots=True)
 class BillyError(Exception):
     """A refusal or failure in our own words. `detail` never holds an argument's value, a secret or third-party text."""
@@ -70,6 +84,7 @@ class BillyError(Exception):
     rate_limit: RateLimit | None = None
     reference: str | None = None
     attempt: str | None = None
+    attempt_facts: AttemptFacts | None = None
     outcome_unknown: bool = field(default=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +114,22 @@ def problem(error: BillyError) -> dict[str, Any]:
         "reference": error.reference,
         "attempt": error.attempt,
     }
-    document.update({name: value for name, value in optional.items() if value is not None})
+    document.update({name: value for name, value in (optional | _attempt(error.attempt_facts)).items() if value is not None})
     return document
+
+
+def _attempt(facts: AttemptFacts | None) -> dict[str, Any]:
+    if facts is None:
+        return {}
+    return {
+        "attempt_state": facts.state,
+        "attempt_since": facts.since,
+        "attempt_since_iso": iso(facts.since),
+        "attempt_asked_next": facts.asked_next,
+        "attempt_asked_next_iso": iso(facts.asked_next) if facts.asked_next is not None else None,
+        "attempt_outcome": facts.outcome,
+        "attempt_result": facts.result,
+    }
 
 
 def _present(facts: StripeFacts | RateLimit | None) -> dict[str, Any] | None:

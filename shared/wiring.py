@@ -1,11 +1,11 @@
 """The one place that knows which adapters run. The context is made on the first call that needs it, once a process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.context import Context, Seam, Stripe
 from shared.errors import BillyError
@@ -84,8 +84,16 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
         secrets=seen(parts.secrets, "secrets"),
         queues=parts.queues,
         stripe=_Door(settings, parts).open,
+        shown=_witness,
         seam=seam,
     )
+
+
+async def _witness(context: Context, kind: str, values: Sequence[Mapping[str, Any]]) -> None:
+    """What Stripe shows of an attempt goes to the road, which is loaded with the first of it."""
+    from shared.road.shown import witness
+
+    await witness(context, kind, values)
 
 
 def _as_it_is[Store](store: Store, protocol: str) -> Store:

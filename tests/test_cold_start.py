@@ -75,7 +75,7 @@ def test_before_the_first_request_nothing_is_loaded_but_what_the_list_allows(pac
     ("heavy", "where"),
     [
         ("opentelemetry.sdk.trace", "functions/rest.py"),
-        ("opentelemetry.trace", "shared/operations/execute.py"),
+        ("opentelemetry.trace", "shared/road/execute.py"),
         ("azure.identity.aio", "shared/wiring.py"),
         ("azure.monitor.opentelemetry.exporter", "functions/webhooks.py"),
         ("stripe", "functions/webhooks.py"),

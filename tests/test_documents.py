@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.gateway import failures, transport
+from shared.road import timing
+from shared.road.attempt import MAY, By, State
 from tests.infra.bicep_files import read
 
 ROOT = Path(__file__).parent.parent
@@ -52,3 +55,38 @@ def test_the_guide_to_deployment_names_every_parameter_with_its_default() -> Non
             assert re.match(rf"{each['default']}\b", numbers[name]), name
         elif each["default"] in ("test", "serverless", False, "false"):
             assert told[name] == str(each["default"]).lower(), name
+
+
+ONCE = (ROOT / "docs" / "exactly-once.md").read_text()
+
+
+def section(heading: str) -> list[list[str]]:
+    """The rows of the tables under a heading of the page on doing things once."""
+    rows = [line for line in ONCE.split(f"\n## {heading}\n")[1].split("\n## ")[0].splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1:]]
+
+
+def test_the_page_on_doing_things_once_tells_the_times_of_the_code() -> None:
+    told = {
+        name.strip("`"): float(value)
+        for names, values, _ in section("The times")
+        for name, value in zip(names.split(", "), values.split(", "), strict=True)
+    }
+    assert told == {name: value for name, value in vars(timing).items() if name.isupper()}
+    assert told["CALL"] + told["TRY"] + told["SKEW"] == 95 < told["GRACE"] and told["LOOK"] < told["CALL"] - told["ROOM"]
+    assert told["TRY"] == transport.TRY, "the gateway keeps what the road reckons with"
+
+
+def test_the_page_on_doing_things_once_has_the_table_of_states() -> None:
+    told = {}
+    for state, *cells in section("The states"):
+        for by, cell in zip((By.CALL, By.LOOK, By.SHOWN, By.PERSON), cells, strict=True):
+            if found := frozenset(map(State, re.findall(r"`(\w+)`", cell))):
+                told[State(state.strip("`")), by] = found
+    assert told == MAY
+
+
+def test_the_page_on_doing_things_once_tells_what_counts_as_an_answer() -> None:
+    no, nothing = (next(line for line in ONCE.splitlines() if line.startswith(start)) for start in ("| 4xx ", "| 408, "))
+    assert set(re.findall(r"`(\w+)`", no)) == failures.TYPES_OF_A_NO | {"api_error"}
+    assert set(map(int, re.findall(r"\b4\d\d\b", nothing))) == failures.NEVER_A_NO

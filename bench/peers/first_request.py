@@ -25,7 +25,7 @@ CHARGE = {
 async def seed() -> None:
     from shared import wiring
     from shared.gateway.kinds import write_from_object
-    from shared.operations.keys import make_key
+    from shared.people.keys import make_key
 
     context = await wiring.context()
     await context.mirror.apply([write_from_object("charge", CHARGE, CHARGE["created"])])

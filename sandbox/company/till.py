@@ -9,6 +9,7 @@ from sandbox.company.ledger import Ledger
 from sandbox.company.prototypes import DISPUTES, FAILING, PAYING, Prototypes
 from sandbox.resources.balance_transactions import processing_fee
 from sandbox.resources.disputes import ANSWER_WITHIN
+from sandbox.resources.refunds import referenced
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 
@@ -245,6 +246,8 @@ class Till:
             charge["refunded"] = charge["amount_refunded"] == charge["amount"]
         if status == "pending":
             refund["pending_reason"] = "processing"
+        if status == "succeeded":
+            refund = referenced(refund)
         self._ledger.put(refund)
         self._ledger.event("refund.created", refund, refund["created"])
         return refund

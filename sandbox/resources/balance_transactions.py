@@ -1,4 +1,4 @@
-"""Balance transactions: what each charge, refund and dispute did to the balance."""
+"""Balance transactions: what each charge, refund, dispute and transfer did to the balance."""
 
 import stripe
 
@@ -7,7 +7,17 @@ from sandbox.listing import page
 from sandbox.route import Call, route
 from sandbox.world import Object, World
 
-_CATEGORY = {"charge": "charge", "payment": "charge", "refund": "refund", "adjustment": "dispute", "refund_failure": "refund_failure"}
+_CATEGORY = {
+    "charge": "charge",
+    "payment": "charge",
+    "refund": "refund",
+    "adjustment": "dispute",
+    "refund_failure": "refund_failure",
+    "transfer": "transfer",
+    "transfer_refund": "transfer_reversal",
+    "application_fee": "platform_earning",
+    "application_fee_refund": "platform_earning_refund",
+}
 
 
 def processing_fee(amount: int, currency: str) -> int:

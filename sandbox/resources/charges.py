@@ -4,7 +4,7 @@ from typing import Any
 
 import stripe
 
-from sandbox import amounts
+from sandbox import amounts, connect
 from sandbox.cards import CARDS
 from sandbox.charging import captured, charged
 from sandbox.errors import invalid
@@ -13,6 +13,15 @@ from sandbox.metadata import merged
 from sandbox.resources import payment_methods
 from sandbox.route import Call, route
 from sandbox.world import Object, World
+
+# Older names of what a destination charge is made with, which this sandbox does not know.
+OLDER = ("application_fee", "destination")
+
+
+def _no_older_names(params: dict[str, Any]) -> None:
+    for name in OLDER:
+        if name in params:
+            raise invalid(f"This sandbox has no {name}: use application_fee_amount and transfer_data.", param=name)
 
 
 def _method(world: World, params: dict[str, Any]) -> Object:
@@ -39,6 +48,8 @@ def create(call: Call) -> Object:
             raise invalid(f"Missing required param: {name}.", code="parameter_missing", param=name)
     currency = amounts.currency_of(params["currency"])
     amounts.check(params["amount"], currency)
+    _no_older_names(params)
+    shares = connect.asked(world, params, params["amount"], currency)
     method = _method(world, params)
     card = payment_methods.card_of(world, method)
     charge = charged(
@@ -56,6 +67,7 @@ def create(call: Call) -> Object:
         statement_descriptor=params.get("statement_descriptor"),
         statement_descriptor_suffix=params.get("statement_descriptor_suffix"),
         transfer_group=params.get("transfer_group"),
+        **shares | {"transfer_data": connect.of_charge(shares.get("transfer_data"))},
     )
     if card.code:
         raise card.error(keep=True, charge=charge["id"])
@@ -108,6 +120,8 @@ def capture(call: Call) -> Object:
     if not 1 <= amount <= charge["amount"]:
         raise invalid("Could not capture the requested amount because it is greater than the amount authorized.", param="amount")
     amounts.check_fraction(amount, charge["currency"])
+    _no_older_names(call.params)
+    charge |= connect.asked(world, call.params, amount, charge["currency"], kept=charge)
     charge = captured(world, charge, amount)
     card = CARDS[world.private("charge", charge["id"])["card"]]
     if card.dispute:

@@ -75,7 +75,7 @@ def opened(world: World, charge: Object, reason: str, *, created: int | None = N
     world.emit("charge.dispute.created", dispute)
     if not inquiry:
         world.emit("charge.dispute.funds_withdrawn", dispute)
-    world.emit("charge.updated", charge)
+    # The charge is `disputed` from now on, but no event tells that of the charge itself.
     return dispute
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import stripe
 
-from sandbox import amounts, intents
+from sandbox import amounts, connect, intents
 from sandbox.charging import captured, released
 from sandbox.errors import invalid
 from sandbox.listing import page
@@ -92,6 +92,7 @@ def create(call: Call) -> Object:
         customer=customer,
         payment_method=method["id"] if method else None,
         metadata=merged({}, params.get("metadata") or {}),
+        **connect.asked(world, params, params["amount"], currency),
         **rest,
     )
     return _confirmed(call, intent, method) if params.get("confirm") else intent
@@ -116,7 +117,7 @@ def update(call: Call) -> Object:
     world, params = call.world, call.params
     intent = world.require("payment_intent", call.path["intent"])
     fixed = intent["status"] in ("succeeded", "canceled", "processing", "requires_capture")
-    for name in ("amount", "currency", "customer", "payment_method"):
+    for name in ("amount", "currency", "customer", "payment_method", "application_fee_amount", "transfer_data"):
         if fixed and name in params and params[name] != intent[name]:
             raise intents.unexpected(
                 intent, f"This PaymentIntent's {name} could not be updated because it has a status of {intent['status']}."
@@ -126,6 +127,8 @@ def update(call: Call) -> Object:
     if "amount" in params:
         intent["amount"] = params["amount"]
     amounts.check(intent["amount"], intent["currency"])
+    shares = {name: intent[name] for name in connect.FIELDS if intent[name] is not None} | params
+    intent |= connect.asked(world, shares, intent["amount"], intent["currency"], kept=intent)
     if params.get("customer"):
         intent["customer"] = world.require("customer", params["customer"], param="customer")["id"]
     method = _method(world, params, intent["customer"])
@@ -177,7 +180,11 @@ def capture(call: Call) -> Object:
             code="amount_too_large" if amount > 0 else "amount_too_small",
         )
     amounts.check_fraction(amount, intent["currency"], param="amount_to_capture")
-    captured(world, world.require("charge", intent["latest_charge"]), amount)
+    shares = connect.asked(world, params, amount, intent["currency"], kept=intent)
+    intent |= shares
+    charge = world.require("charge", intent["latest_charge"])
+    charge |= shares | {"transfer_data": connect.of_charge(intent["transfer_data"])}
+    captured(world, charge, amount)
     if "metadata" in params:
         intent["metadata"] = merged(intent["metadata"], params["metadata"])
     intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}

@@ -1,16 +1,16 @@
 """An event of Stripe's becomes mirror writes: in any order, any number of times, without a wrong effect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from shared.context import Context
+from shared.context import ATTEMPT_METADATA, Context
 from shared.errors import BillyError
 from shared.gateway import progress
 from shared.gateway.client import StripeGateway, gateway
-from shared.gateway.kinds import API_VERSION, KINDS, is_id, tombstone, writes_from_event
+from shared.gateway.kinds import API_VERSION, KINDS, as_object, is_id, tombstone, write_from_object, writes_from_event
 from shared.stores.protocols import Applied, Exists, Write
 from shared.telemetry.measures import measure
 
@@ -42,8 +42,10 @@ async def apply_event(context: Context, event: Mapping[str, Any], via: str = "we
         outcome = Outcome.IGNORED
     elif event.get("api_version") not in (API_VERSION, None) and not writes[0].deleted:
         outcome = await _refetch_all(context, stripe, writes)
+        await _follow(context, stripe, event)
     else:
         outcome = await _apply(context, stripe, writes)
+        await _follow(context, stripe, event)
     document: dict[str, Any] = {
         "type": type,
         "object": writes[0].id if writes else None,
@@ -96,6 +98,25 @@ async def _apply(context: Context, stripe: StripeGateway, writes: list[Write]) -
         elif applied is Applied.APPLIED and outcome is Outcome.SUPERSEDED:
             outcome = Outcome.APPLIED
     return outcome
+
+
+async def _follow(context: Context, stripe: StripeGateway, event: Mapping[str, Any]) -> None:
+    """What an object's event tells of others: of the attempt that made it; and of its charge, where Stripe says that in no event of the charge's."""
+    value = as_object(as_object(event.get("data")).get("object"))
+    kind = str(value.get("object"))
+    await tell(context, kind, [value])
+    came_back = kind == "refund" and value.get("status") in ("failed", "canceled")
+    if (came_back or event.get("type") == "charge.dispute.created") and is_id(charge := str(value.get("charge") or "")):
+        there = await context.mirror.get("charge", charge)
+        if there is not None and not there.deleted:
+            await settle_write(context, stripe, write_from_object("charge", {"id": charge}, there.stamp))
+
+
+async def tell(context: Context, kind: str, values: Sequence[Mapping[str, Any]]) -> None:
+    """Shows the road what carries an attempt's id."""
+    carrying = [value for value in values if ATTEMPT_METADATA in as_object(value.get("metadata"))]
+    if carrying:
+        await context.shown(context, kind, carrying)
 
 
 async def _refetch_all(context: Context, stripe: StripeGateway, writes: list[Write]) -> Outcome:

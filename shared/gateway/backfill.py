@@ -7,7 +7,7 @@ from enum import StrEnum
 from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway import feed, progress, runs, unseen
-from shared.gateway.apply import settle_write
+from shared.gateway.apply import settle_write, tell
 from shared.gateway.client import ListPage, gateway, writes_from_page
 from shared.gateway.failures import is_permission
 from shared.gateway.kinds import KINDS, Kind
@@ -44,7 +44,7 @@ async def run_slice(context: Context, seconds: float) -> Slice:
         return Slice.IDLE
     try:
         async with lease.held():
-            finished = await _backfill(context, lease.run, seconds)
+            finished = await _backfill(context, lease, seconds)
     except BillyError as error:
         return await _released(lease, Slice.STALLED, "stalled", last_error=runs.told(error))
     except runs.Lost:
@@ -62,12 +62,12 @@ async def _released(lease: runs.Lease, outcome: Slice, state: str, **facts: obje
     return outcome
 
 
-async def _backfill(context: Context, run: str, seconds: float) -> bool:
+async def _backfill(context: Context, lease: runs.Lease, seconds: float) -> bool:
     """Whether the run is finished."""
     stripe = await gateway(context)
     pace = Pace(context, context.settings.sync_requests_per_second)
     await feed.open_feed(context, stripe)
-    finished = await _all_kinds(Work(context, stripe, run, pace, context.seam.now() + seconds))
+    finished = await _all_kinds(Work(context, stripe, lease, pace, context.seam.now() + seconds))
     if finished:
         await feed.catch_up(context)
     return finished
@@ -97,13 +97,13 @@ async def _all_kinds(work: Work) -> bool:
 async def _begun(work: Work, facts: Kind) -> Document:
     """The kind's document with this run's progress in it. What an earlier run completed stays complete meanwhile."""
     document = await progress.document(work.context, kind_id(facts.name))
-    if document.get("run") == work.run:
+    if document.get("run") == work.lease.run:
         return document
-    fresh: Document = {"run": work.run, "objects": 0, "pages": 0, "cursors": [], "started": None, "listed": False, "done": False}
-    fresh |= {"unseen": await unseen.begun(work, facts), "error": None}
+    fresh: Document = {"objects": 0, "pages": 0, "cursors": [], "started": None, "listed": False, "done": False, "error": None}
+    fresh |= {"unseen": await unseen.begun(work, facts)}
 
     def turn(document: Document) -> Document | None:
-        return None if document.get("run") == work.run else {"complete": False, "as_of": None} | document | fresh
+        return None if document.get("run") == work.lease.run else work.lease.signed({"complete": False, "as_of": None} | document | fresh)
 
     await progress.change(work.context, kind_id(facts.name), turn)
     return await progress.document(work.context, kind_id(facts.name))
@@ -112,7 +112,7 @@ async def _begun(work: Work, facts: Kind) -> Document:
 async def _kind(work: Work, facts: Kind) -> bool:
     """Whether the kind is done when time is up. What the key may not read is left out."""
     try:
-        document = await progress.document(work.context, kind_id(facts.name))
+        document = await work.lease.begin(facts.name)
         if not document.get("listed"):
             document = await _list(work, facts, document)
         return document["done"] or (bool(document.get("listed")) and await unseen.reread(work, facts))
@@ -183,11 +183,10 @@ async def _write(work: Work, facts: Kind, pages: Sequence[ListPage]) -> None:
     for write, applied in zip(writes, await work.context.mirror.apply(writes), strict=True):
         if applied in (Applied.TIE, Applied.CONFLICT, Applied.GONE):  # Stripe listed it, so a tombstone is in doubt
             await settle_write(work.context, work.stripe, write)
+    await tell(work.context, facts.name, [value for page in pages for value in page.values])
     last = pages[-1]
 
-    def turn(document: Document) -> Document | None:
-        if document.get("run") != work.run:
-            raise runs.Lost
+    def turn(document: Document) -> Document:
         started = document["started"] if document["started"] is not None else pages[0].stamp
         now = {
             "objects": document["objects"] + len(writes),
@@ -200,15 +199,12 @@ async def _write(work: Work, facts: Kind, pages: Sequence[ListPage]) -> None:
             now |= {"done": document.get("unseen") is None}
         return document | now
 
-    await progress.change(work.context, kind_id(facts.name), turn)
+    await work.lease.change(facts.name, turn)
 
 
 async def _skip(work: Work, facts: Kind, error: BillyError) -> None:
-    await progress.change(
-        work.context,
-        kind_id(facts.name),
-        lambda document: document | {"done": True, "complete": False, "error": runs.told(error) | {"permission": facts.permission}},
-    )
+    left_out: Document = {"done": True, "complete": False, "error": runs.told(error) | {"permission": facts.permission}}
+    await work.lease.change(facts.name, lambda document: document | left_out)
 
 
 async def _first_error(context: Context) -> Document | None:

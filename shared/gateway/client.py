@@ -10,11 +10,11 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from shared.context import Context, Fetched
+from shared.context import Context, Fetched, Sending
 from shared.errors import BillyError
 from shared.gateway import failures
 from shared.gateway.keys import check_key
-from shared.gateway.kinds import API_VERSION, KINDS, Kind, as_object, is_id, write_from_object
+from shared.gateway.kinds import API_VERSION, KINDS, Kind, is_id, write_from_object
 from shared.settings import Settings
 from shared.stores.protocols import Write
 
@@ -68,19 +68,24 @@ class StripeGateway:
     async def retrieve(self, kind: str, id: str) -> Fetched:
         return self._fetched(kind, *await self._call("get", f"{KINDS[kind].path}/{_checked(id, kind)}"))
 
-    async def create_refund(self, params: Mapping[str, Any], idempotency_key: str) -> Fetched:
-        return self._fetched("refund", *await self._call("post", KINDS["refund"].path, params, idempotency_key))
+    async def create_refund(self, params: Mapping[str, Any], sending: Sending) -> Fetched:
+        return self._fetched("refund", *await self._send("refund", KINDS["refund"].path, params, sending))
 
-    async def refund_of_attempt(self, charge: str, attempt: str) -> Fetched | None:
+    async def of_charge(self, kind: str, charge: str) -> list[Fetched]:
         params: dict[str, str | int] = {"charge": _checked(charge), "limit": 100}
+        found: list[Fetched] = []
         while True:
-            page = await self.list_page("refund", params)
-            for value in page.values:
-                if as_object(value.get("metadata")).get("billy_attempt") == attempt:
-                    return Fetched(value, write_from_object("refund", value, page.stamp))
+            page = await self.list_page(kind, params)
+            found += [Fetched(value, write_from_object(kind, value, page.stamp)) for value in page.values]
             if not page.has_more:
-                return None
+                return found
+            if not page.values:
+                raise failures.unreadable(200, wrote=False)
             params["starting_after"] = str(page.values[-1]["id"])
+
+    async def balance_transaction(self, id: str) -> dict[str, Any]:
+        value, _ = await self._call("get", f"/v1/balance_transactions/{_checked(id)}")
+        return value
 
     async def list_page(self, kind: str, params: Params) -> ListPage:
         """A page of one kind, without the SDK's objects, whose making would cost more than all the rest."""
@@ -112,6 +117,22 @@ class StripeGateway:
             self._transport = Transport()
             self._client = open_client(self._key, self._base, self._transport)
         return self._client, self._transport
+
+    async def _send(self, kind: str, path: str, params: Mapping[str, Any], sending: Sending) -> tuple[dict[str, Any], int]:
+        """An act: what it sent and what was answered is told to `sending`, try by try. Raises with `outcome_unknown` unless all of it was a no."""
+        from shared.gateway.transport import acting
+
+        self._open()
+        await sending.begin()
+        with acting(sending) as tries:
+            try:
+                value, stamp = await self._call("post", path, params, sending.key)
+            except BillyError as error:
+                error.outcome_unknown = tries.nobody_knows
+                raise
+        if value.get("object") != kind or not isinstance(value.get("id"), str):
+            raise failures.unreadable(200, wrote=True)
+        return value, stamp
 
     async def _call(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, idempotency_key: str | None = None

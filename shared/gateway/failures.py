@@ -4,12 +4,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any
 
 import orjson
 
 from shared.errors import BillyError, RateLimit, StripeFacts
 from shared.gateway.kinds import as_object
+
+TYPES_OF_A_NO = frozenset({"card_error", "invalid_request_error", "authentication_error", "rate_limit_error"})
+NEVER_A_NO = frozenset(
+    {408, 409, 424, 425, 499}
+)  # of proxies, of requests that met another one of the same key, of what lies behind Stripe
 
 ENUMERATED = re.compile(r"[a-z0-9_.\[\]-]{1,100}")
 REQUEST_ID = re.compile(r"req_[A-Za-z0-9_]{1,80}")
@@ -32,12 +38,38 @@ KNOWN: dict[str, tuple[str, str]] = {
 }
 
 
+class Told(StrEnum):
+    """What one answer to a request that writes tells of its effect. Only a whole answer of Stripe's own tells anything."""
+
+    DONE = "done"
+    NO = "no"  # it certainly had no effect: says nothing of an earlier request
+    NOTHING = "nothing"  # cut, empty, somebody else's, or a failure on the way
+
+
+def told(status: int, headers: Mapping[str, str], document: Any) -> Told:
+    """What an answer tells: a 2xx with an object, or a 4xx with Stripe's error document, of a known type and with a request id."""
+    body = as_object(document)
+    if 200 <= status < 300:
+        return (
+            Told.DONE if isinstance(body.get("id"), str) and isinstance(body.get("object"), str) and "error" not in body else Told.NOTHING
+        )
+    if not 400 <= status < 500 or status in NEVER_A_NO or limits(status, headers).request_id is None:
+        return Told.NOTHING
+    type = as_object(body.get("error")).get("type")
+    return Told.NO if type in TYPES_OF_A_NO or (status == 429 and type == "api_error") else Told.NOTHING
+
+
+def is_replayed(headers: Mapping[str, str]) -> bool:
+    """Whether Stripe only repeated its answer to an earlier request of the same key."""
+    return (_header(headers, "idempotent-replayed") or "").lower() == "true"
+
+
 def refusal(status: int, document: Any, headers: Mapping[str, str], *, wrote: bool) -> BillyError:
     """The error for an answer of Stripe's that is not a success. `wrote` says that the request may have had an effect."""
     facts, message = _facts(document, headers)
     error = _sorted(status, facts, message, headers)
     error.stripe = facts
-    error.outcome_unknown = wrote and status >= 500
+    error.outcome_unknown = wrote and told(status, headers, document) is not Told.NO
     return error
 
 
@@ -62,9 +94,7 @@ def lost(*, wrote: bool) -> BillyError:
 
 def unreadable(status: int, *, wrote: bool) -> BillyError:
     """The error for an answer that is not JSON."""
-    return BillyError(
-        "stripe_error", "Stripe's answer cannot be read.", next="Try again in a while.", outcome_unknown=wrote and status != 429
-    )
+    return BillyError("stripe_error", "Stripe's answer cannot be read.", next="Try again in a while.", outcome_unknown=wrote)
 
 
 def document_of(body: bytes) -> Any:
@@ -76,7 +106,7 @@ def document_of(body: bytes) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Limits:
     """What the headers of an answer tell of the request and of Stripe's limits, as enumerated values only."""
 
     request_id: str | None
@@ -84,11 +114,11 @@ class Told:
     remaining: int | None
 
 
-def limits(status: int, headers: Mapping[str, str]) -> Told:
+def limits(status: int, headers: Mapping[str, str]) -> Limits:
     """What an answer's headers tell. Stripe names the limit of a 429 in `Stripe-Rate-Limited-Reason`."""
     request_id = _header(headers, "request-id")
     reason = _enumerated(_header(headers, "stripe-rate-limited-reason")) or "unknown"
-    return Told(
+    return Limits(
         request_id=request_id if request_id and REQUEST_ID.fullmatch(request_id) else None,
         limited_by=reason if status == 429 else None,
         remaining=_seconds(headers, "ratelimit-remaining"),

@@ -190,7 +190,7 @@ def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = 
         customer=_id_of(value.get("customer")),
         currency=_text(value.get("currency")),
         amount=_amount(facts, value),
-        refunded=_whole(value.get(facts.refunded)) if facts.refunded else None,
+        refunded=_refunded(facts, value),
         words=_words(facts, value),
         expects=expects,
         chosen_id=facts.chosen_ids,
@@ -200,6 +200,15 @@ def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = 
 def _amount(facts: Kind, value: Object) -> int | None:
     field = facts.taken if facts.taken and value.get("status") == "succeeded" else facts.amount
     return _whole(value.get(field)) if field else None
+
+
+def _refunded(facts: Kind, value: Object) -> int | None:
+    """What went back of what was taken: Stripe counts what a partial capture or a cancelled authorisation released among the refunds."""
+    told = _whole(value.get(facts.refunded)) if facts.refunded else None
+    amount, taken = _whole(value.get(facts.amount)) if facts.amount else None, _whole(value.get(facts.taken)) if facts.taken else None
+    if told is None or amount is None or taken is None or value.get("status") != "succeeded":
+        return told
+    return max(0, told - (amount - taken))
 
 
 def tombstone(kind: str, id: str, stamp: int, *, created: int = 0, expects: int | None = None) -> Write:

@@ -1,6 +1,7 @@
 """Which of Stripe's two modes a deployment works in: the first key that is used fixes it, for as long as its records live."""
 
 from shared.errors import BillyError
+from shared.stores.changes import insert_once
 from shared.stores.protocols import Exists, Records
 
 COLLECTION = "deployment"
@@ -12,7 +13,7 @@ async def check_mode(records: Records, livemode: bool) -> None:
     record = await records.get(COLLECTION, MODE)
     if record is None:
         try:
-            record = await records.insert(COLLECTION, MODE, {"livemode": livemode})
+            record = await insert_once(records, COLLECTION, MODE, {"livemode": livemode})
         except Exists:
             return await check_mode(records, livemode)
     if record.document["livemode"] is not livemode:

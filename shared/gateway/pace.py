@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway.client import StripeGateway
+from shared.gateway.runs import Lease
 
 PATIENCE = 6  # tries of one request while Stripe says that it is too much
 LONGEST_PAUSE = 30  # seconds
@@ -47,7 +48,7 @@ class Work:
 
     context: Context
     stripe: StripeGateway
-    run: str
+    lease: Lease
     pace: Pace
     until: float
 

@@ -5,7 +5,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from shared.context import Context
-from shared.stores.protocols import Changed, Exists, Record, Records
+from shared.stores import changes
+from shared.stores.protocols import Record, Records
 
 COLLECTION = "sync"
 RUN = "run"  # the backfill under way, or the last one
@@ -19,7 +20,7 @@ _noted: WeakKeyDictionary[Records, float] = WeakKeyDictionary()  # when this pro
 
 
 def kind_id(kind: str) -> str:
-    """The record of one kind: `complete`, `as_of`, and how far the run has come (`run`, `cursor`, `objects`, `pages`, `done`, `error`)."""
+    """The record of one kind: `complete`, `as_of`, and how far the run has come (`run`, `lease`, `taken`, `cursors`, `objects`, `pages`, `done`, `error`)."""
     return f"kind:{kind}"
 
 
@@ -34,18 +35,9 @@ async def document(context: Context, id: str) -> Document:
 
 
 async def change(context: Context, id: str, turn: Callable[[Document], Mapping[str, Any] | None]) -> Document | None:
-    """Replaces a document by what `turn` makes of it, again where somebody else came first. None from `turn` leaves it, and answers None."""
-    while True:
-        record = await read(context, id)
-        wanted = turn(dict(record.document) if record else {})
-        if wanted is None:
-            return None
-        try:
-            if record is None:
-                return (await context.records.insert(COLLECTION, id, wanted)).document
-            return (await context.records.replace(COLLECTION, record, wanted)).document
-        except (Changed, Exists):
-            continue
+    """Replaces a document by what `turn` makes of it, as `stores.changes` does. None from `turn` leaves it, and answers None."""
+    changed = await changes.change(context.records, COLLECTION, id, turn)
+    return changed.document if changed else None
 
 
 async def note_event(context: Context, created: int) -> None:

@@ -1,38 +1,96 @@
 """The SDK's asynchronous HTTP client with the gaps closed. Loaded with the SDK, on the first call to Stripe."""
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import stripe
 
+from shared.context import Sending
 from shared.gateway import failures
 from shared.gateway.kinds import KINDS
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import span
 
+TRY = 20.0  # seconds for one try, from connecting to the last byte
 RETRIES = 2  # the SDK's client sends once unless it is told otherwise
-SECONDS = 20.0  # for one try, from connecting to the last byte
 SEGMENTS = {"", "v1", "account", "events", "webhook_endpoints", "search"} | {
     part for kind in KINDS.values() for part in kind.path.split("/")
 }
 
+_acting: ContextVar["Tries | None"] = ContextVar("billy_acting", default=None)
+
 stripe.enable_telemetry = False
 logging.getLogger("stripe").setLevel(logging.WARNING)  # at INFO it writes Stripe's sentences, and with them customers' data
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one act sends: the SDK tries several times inside one call, and each try asks first whether it may, and tells what became of it."""
+
+    sending: Sending
+    sent: int = 0
+    noes: int = 0
+
+    @property
+    def nobody_knows(self) -> bool:
+        """Whether some try may have had an effect."""
+        return self.sent > self.noes
+
+    def go(self) -> float:
+        """Seconds that this try may take. Raises the SDK's error, not to be tried again, where none may be sent any more."""
+        left = self.sending.left()
+        if left <= 0:
+            raise stripe.APIConnectionError("The time of this call is over.", should_retry=False)
+        self.sending.sent()
+        self.sent += 1
+        return min(left, TRY)
+
+    def hear(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        no = failures.told(status, headers, failures.document_of(body)) is failures.Told.NO
+        self.noes += no
+        self.sending.answered(no=no, replayed=failures.is_replayed(headers))
+
+
+@contextmanager
+def acting(sending: Sending) -> Generator[Tries]:
+    """What is sent within belongs to an act."""
+    tries = Tries(sending)
+    token = _acting.set(tries)
+    try:
+        yield tries
+    finally:
+        _acting.reset(token)
 
 
 class Transport(stripe.AIOHTTPClient):
     """One session for all calls. An answer that breaks off half-way is a lost connection, as the SDK's retries expect it."""
 
     def __init__(self) -> None:
-        super().__init__(timeout=aiohttp.ClientTimeout(total=SECONDS))  # type: ignore[arg-type]
+        super().__init__(timeout=aiohttp.ClientTimeout(total=TRY))  # type: ignore[arg-type]
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One try, which is a span and a measure of its own."""
+        tries = _acting.get()
+        if tries is None:
+            return await self._measured(method, url, headers, post_data)
+        try:
+            async with asyncio.timeout(tries.go()):
+                body, status, answered = await self._measured(method, url, headers, post_data)
+        except TimeoutError as late:
+            raise stripe.APIConnectionError("No answer came in time.", should_retry=True) from late
+        tries.hear(status, answered, body)
+        return body, status, answered
+
+    async def _measured(self, method: str, url: str, headers: Mapping[str, str], post_data: Any) -> tuple[bytes, int, Mapping[str, str]]:
         verb, path, asked = method.upper(), template(url), urlsplit(url)
         facts = {"http.request.method": verb, "url.template": path, "url.full": f"{asked.scheme}://{asked.netloc}{path}"}
         with span(f"{verb} {path}", "client", facts) as seen:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import batched, count
 
 from shared.errors import BillyError
-from shared.gateway import progress, runs
+from shared.gateway import progress
 from shared.gateway.apply import settle_write
 from shared.gateway.kinds import Kind, is_id, tombstone
 from shared.gateway.pace import Work
@@ -55,12 +55,7 @@ async def reread(work: Work, facts: Kind) -> bool:
 
 
 async def _note(work: Work, facts: Kind, walk: Document, *, done: bool = False) -> None:
-    def turn(document: Document) -> Document | None:
-        if document.get("run") != work.run:
-            raise runs.Lost
-        return document | {"unseen": walk, "done": done}
-
-    await progress.change(work.context, kind_id(facts.name), turn)
+    await work.lease.change(facts.name, lambda document: document | {"unseen": walk, "done": done})
 
 
 async def _removed(work: Work, facts: Kind, ids: Sequence[str]) -> int:

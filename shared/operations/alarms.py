@@ -1,17 +1,22 @@
 """How Billy is, measured every minute; what has to wake somebody is said in the log in words that the alerts listen for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations import attempts, freshness
+from shared.operations import freshness
+from shared.road import attempts
+from shared.road.attempt import OPEN
+from shared.road.timing import PATIENCE
+from shared.stores.protocols import Record
 from shared.telemetry.measures import measure
 
 MIRROR_OLD = "billy.mirror_old"
 ATTEMPTS_UNSETTLED = "billy.attempts_unsettled"
 QUEUES_AWAY = "billy.queues_away"
 OLDEST = 3600  # seconds behind Stripe; while all goes well it is a minute or two
-PATIENCE = 900  # seconds in which an attempt is settled while all goes well: the timer runs every minute
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 PAGE = 100
 
@@ -46,14 +51,33 @@ async def _mirror(context: Context) -> Alarm | None:
 
 
 async def _attempts(context: Context) -> Alarm | None:
-    """A page of each state is enough to know that somebody has to look."""
+    """Counts all that is open, however much. What a person was called for once is not told each minute for ever: `list_attempts` shows it."""
     before = context.seam.now() - PATIENCE
     late = 0
-    for state in ("started", "unknown"):
-        found = await context.records.find(attempts.COLLECTION, {"state": state}, limit=PAGE)
+    for state in sorted(OPEN):
+        found = await _all(context, state)
         measure("billy.attempts", len(found), state=state)
-        late += sum(float(record.document["updated"]) < before for record in found)
+        late += sum(_since(record.document) < before and not _is_told(record.document) for record in found)
     return Alarm(ATTEMPTS_UNSETTLED, {"count": late}) if late else None
+
+
+async def _all(context: Context, state: str) -> list[Record]:
+    found: list[Record] = []
+    while True:
+        page = await context.records.find(attempts.COLLECTION, {"state": state}, limit=PAGE, after=found[-1].id if found else None)
+        found += page
+        if len(page) < PAGE:
+            return found
+
+
+def _is_told(document: Mapping[str, Any]) -> bool:
+    looks: Mapping[str, Any] = document.get("looks") or {}
+    return looks.get("person") is not None
+
+
+def _since(document: Mapping[str, Any]) -> float:
+    """The first moment at which nobody knew how an attempt ended."""
+    return float(document.get("unknown_since") or document.get("created") or document["updated"])
 
 
 async def _queues(context: Context) -> Alarm | None:

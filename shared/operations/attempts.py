@@ -1,150 +1,182 @@
-"""The durable intent of a write: recorded before the act, so that it happens once and its outcome is never guessed."""
+"""Attempts as people see them: how each intended change stands, step by step, those whose outcome nobody knows first."""
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from shared.actor import Actor
-from shared.context import ALPHABET, Context
-from shared.errors import BillyError, StripeFacts
-from shared.operations.operation import Operation, Settled
-from shared.operations.trail import digest
-from shared.stores.protocols import Changed, Exists, Record
-from shared.telemetry.correlation import correlation_id
-from shared.telemetry.measures import measure
+from pydantic import Field
 
-COLLECTION = "attempts"
-CLAIMS = "claims"
-DUPLICATE_WINDOW = 600  # seconds in which the same movement of money, asked for again without a key, is taken for an accident
+from shared.context import Context
+from shared.errors import BillyError
+from shared.instants import iso
+from shared.money import Money
+from shared.operations.lists import missing
+from shared.policy.roles import may
+from shared.road import attempts
+from shared.road.attempt import OPEN, Attempt, State
+from shared.road.calls import Call
+from shared.road.identity import ATTEMPT
+from shared.road.operation import Input, Output, read
+from shared.stores.protocols import Record
+
+ALL = "view_all_attempts"
+ORDER = (State.UNKNOWN, State.STARTED, State.FAILED, State.SUCCEEDED)
+PAGE = 100
+MOST = 10_000  # records read for one list
+
+
+class ListAttemptsInput(Input):
+    state: Literal["unknown", "started", "failed", "succeeded"] | None = Field(None, description="Only attempts in this state.")
+    operation: str | None = Field(None, pattern=r"^[a-z_]{1,60}$", description="Only attempts of this operation, such as create_refund.")
+    limit: int = Field(20, ge=1, le=100, description="How many at most, 1 to 100.")
+    cursor: str | None = Field(None, pattern=r"^[0-3]:[0-9]{1,15}:att_[0-9a-z]{26}$", description="The next_cursor of the page before.")
+
+
+class GetAttemptInput(Input):
+    id: str = Field(pattern=ATTEMPT, description="The attempt's id, which begins with att_.")
+
+
+class AttemptList(Output):
+    """Attempts: unknown ones first, then started, failed and succeeded ones; within a state the newest first."""
+
+    data: list[dict[str, Any]] = Field(description="Amounts are integers in the currency's minor unit, with a formatted twin.")
+    has_more: bool
+    next_cursor: str | None
+    total: int = Field(description="How many match in all.")
+    complete: bool = Field(description="false where there are so many that ended ones were left out; unknown and started ones never are.")
+
+
+class AttemptShown(Output):
+    """One attempt: who asked for what, how it stands since when, every step, and what became of it."""
+
+    id: str
+    operation: str
+    state: Literal["unknown", "started", "failed", "succeeded"]
+    outcome: str | None = Field(
+        None, description="Stripe's own state where it is not simply done: pending, requires_action, failed, canceled."
+    )
+    settled: dict[str, Any] = Field(description="Exactly what was decided and is done.")
+    result: dict[str, Any] | None = None
+    steps: list[dict[str, Any]] = Field(description="What happened to it, in order, with times.")
+
+
+@read("GET /api/attempts", permission="view_attempts", tags=("attempts",), input=ListAttemptsInput, output=AttemptList)
+async def list_attempts(call: Call) -> dict[str, Any]:
+    """List attempts to change something: those whose outcome is unknown first, then the newest. You see your own; the owner sees all. Amounts are
+    integers in minor units of their currency."""
+    asked: Any = call.input
+    listed, complete = await _every(call.context, (State(asked.state),) if asked.state else ORDER)
+    found = [each for each in listed if _is_shown(call, each.lineage) and asked.operation in (None, each.shown["operation"])]
+    found.sort(key=lambda each: each.place)
+    rest = [each for each in found if asked.cursor is None or each.place > _parsed(asked.cursor)]
+    page, more = rest[: asked.limit], len(rest) > asked.limit
+    cursor = f"{page[-1].place[0]}:{-page[-1].place[1]}:{page[-1].place[2]}" if more else None
+    return {"data": [each.shown for each in page], "has_more": more, "next_cursor": cursor, "total": len(found), "complete": complete}
+
+
+@read("GET /api/attempts/{id}", permission="view_attempts", tags=("attempts",), input=GetAttemptInput, output=AttemptShown)
+async def get_attempt(call: Call) -> dict[str, Any]:
+    """Get one attempt by its id (att_…): its state since when, what was settled, every step with its time, when it is asked again what became of it, and
+    its result. You see your own; the owner sees all."""
+    asked: Any = call.input
+    attempt = await attempts.find(call.context, asked.id)
+    if attempt is None or not _is_shown(call, attempt.asker.lineage):
+        raise missing("attempt")
+    return whole(attempt)
+
+
+def summary(attempt: Attempt) -> dict[str, Any]:
+    """An attempt in a list."""
+    facts, settled = attempt.facts, attempt.settled
+    shown = {
+        "id": attempt.id,
+        "operation": attempt.operation,
+        "state": attempt.state.value,
+        "outcome": attempt.outcome,
+        "summary": settled.summary,
+        "amount": settled.amount,
+        "currency": settled.currency,
+        "amount_formatted": str(Money(settled.amount, settled.currency)) if settled.amount is not None and settled.currency else None,
+        "asked_by": {"id": attempt.asker.id, "name": attempt.asker.name, "role": attempt.asker.role},
+        **_times(created=attempt.created, since=facts.since, asked_next=facts.asked_next),
+        "needs_a_person": attempt.open and attempt.looks.person is not None,
+    }
+    return shown
+
+
+def whole(attempt: Attempt) -> dict[str, Any]:
+    """An attempt with everything that is known of it."""
+    lease, looks = attempt.lease, attempt.looks
+    return summary(attempt) | {
+        "asked": attempt.asked,
+        "settled": attempt.settled.arguments,
+        "view": attempt.view or None,
+        "origin": {"surface": attempt.origin.surface, "client": attempt.origin.client},
+        "sent": attempt.sent,
+        "answered_no": attempt.answered,
+        **_times(
+            first_sent=attempt.first_sent, last_sent=attempt.last_sent, ended=attempt.ended, held_until=lease.until if lease else None
+        ),
+        "looks": {"count": looks.count, "error": looks.error},
+        "result": attempt.result,
+        "error": {name: (attempt.error or {}).get(name) for name in ("code", "detail", "next")} if attempt.error else None,
+        "correlation_id": attempt.correlation_id,
+        "steps": [{"at": at, "at_iso": iso(at), "what": what} for at, what in attempt.steps],
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """`state` goes from `started` to `succeeded`, `failed` or `unknown`; `unknown` is settled from Stripe later."""
+class _Listed:
+    """An attempt as it is listed: `place` sorts unknown ones first, then the newest."""
 
-    record: Record
-
-    @property
-    def id(self) -> str:
-        return self.record.id
-
-    @property
-    def state(self) -> str:
-        return str(self.record.document["state"])
-
-    @property
-    def settled(self) -> Settled:
-        return Settled(**self.record.document["settled"])
+    place: tuple[int, int, str]
+    lineage: str
+    shown: dict[str, Any]
 
 
-def attempt_id(actor: Actor, operation: Operation, key: str) -> str:
-    """The same caller's same key for the same operation is the same attempt, on every instance."""
-    number = int.from_bytes(hashlib.sha256(f"{actor.id}\n{operation.name}\n{key}".encode()).digest()[:17]) & (1 << 130) - 1
-    return "att_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+async def _every(context: Context, states: Sequence[State]) -> tuple[list[_Listed], bool]:
+    """Attempts in some states, and whether these are all."""
+    found: list[_Listed] = []
+    for state in states:
+        after: str | None = None
+        while page := await context.records.find(attempts.COLLECTION, {"state": state.value}, limit=PAGE, after=after):
+            found += [_listed(state, record) for record in page]
+            after = page[-1].id
+            if len(page) < PAGE:
+                break
+            if state not in OPEN and len(found) >= MOST:
+                return found, False
+    return found, True
 
 
-async def find(context: Context, id: str) -> Attempt | None:
-    record = await context.records.get(COLLECTION, id)
-    return Attempt(record) if record else None
-
-
-async def start(context: Context, id: str, operation: Operation, actor: Actor, request: str, settled: Settled) -> Attempt:
-    """Records the intent. Raises `conflict` where another call with the same key came first."""
-    now = context.seam.now()
-    document: dict[str, Any] = {
-        "operation": operation.name,
-        "actor": actor.id,
-        "actor_name": actor.name,
-        "role": actor.role,
-        "state": "started",
-        "request": request,
-        "settled": {
-            "arguments": settled.arguments,
-            "summary": settled.summary,
-            "amount": settled.amount,
-            "currency": settled.currency,
-        },
-        "correlation_id": correlation_id(),
-        "created": now,
-        "updated": now,
-    }
+def _listed(state: State, record: Record) -> _Listed:
+    """One that this version cannot read is listed with what can be read of it."""
+    document = record.document
+    created = document.get("created")
+    millis = int(created * 1000) if isinstance(created, int | float) else 0
     try:
-        return Attempt(await context.records.insert(COLLECTION, id, document))
-    except Exists:
-        raise in_progress(id) from None
+        attempt = attempts.read(record)
+        lineage, shown = attempt.asker.lineage, summary(attempt)
+    except BillyError as error:
+        lineage = str(document.get("lineage") or document.get("actor"))
+        shown = {"id": record.id, "operation": str(document.get("operation")), "state": state.value, "summary": error.detail}
+        shown |= {"needs_a_person": True}
+    return _Listed((ORDER.index(state), -millis, record.id), lineage, shown)
 
 
-def in_progress(id: str) -> BillyError:
-    return BillyError(
-        "conflict",
-        "A call with the same idempotency key is under way.",
-        next="Repeat the same call with the same key in a second: it returns the first result.",
-        retry_after=1,
-        attempt=id,
-    )
+def _is_shown(call: Call, lineage: str) -> bool:
+    """Whether an attempt is the caller's own, or the caller sees all. Another's is answered as one that is not there."""
+    return lineage == call.actor.identity or may(call.actor.role, ALL)
 
 
-async def close(context: Context, attempt: Attempt, state: str, **facts: Any) -> Attempt:
-    """Records the outcome. What somebody else recorded meanwhile stands, but a success is never lost."""
-    record = attempt.record
-    while True:
-        try:
-            document = record.document | {"state": state, "updated": context.seam.now()} | facts
-            closed = Attempt(await context.records.replace(COLLECTION, record, document))
-            if state != "started":
-                measure("billy.attempts.ended", operation=str(document["operation"]), state=state)
-            return closed
-        except Changed:
-            current = await context.records.get(COLLECTION, attempt.id)
-            if current is None or state != "succeeded" or current.document["state"] == "succeeded":
-                return Attempt(current) if current else attempt
-            record = current
+def _parsed(cursor: str) -> tuple[int, int, str]:
+    state, millis, id = cursor.split(":")
+    return int(state), -int(millis), id
 
 
-async def claim(context: Context, operation: Operation, settled: Settled, attempt: str, *, deliberate: bool) -> None:
-    """Takes the ten-minute claim on a movement of money. Raises `possible_duplicate` unless the caller gave a key of their own."""
-    id = digest([operation.name, settled.arguments])
-    document = {"attempt": attempt, "at": context.seam.now()}
-    try:
-        await context.records.insert(CLAIMS, id, document)
-        return
-    except Exists:
-        held = await context.records.get(CLAIMS, id)
-    if held is None:
-        return
-    if not deliberate and context.seam.now() - held.document["at"] < DUPLICATE_WINDOW:
-        before = await find(context, str(held.document["attempt"]))
-        if before is None or before.state != "failed":
-            raise duplicate(str(held.document["attempt"]))
-    try:
-        await context.records.replace(CLAIMS, held, document)
-    except Changed:
-        if not deliberate:
-            raise duplicate(str(held.document["attempt"])) from None
-
-
-def duplicate(attempt: str) -> BillyError:
-    return BillyError(
-        "possible_duplicate",
-        "The same thing was asked for less than ten minutes ago.",
-        next="Look whether it was done. If it is meant to happen once more, call again with an idempotency_key of your own.",
-        attempt=attempt,
-    )
-
-
-def error_document(error: BillyError) -> dict[str, Any]:
-    """What is kept of a failure, so that a repeat gives the same answer."""
-    stripe = error.stripe
-    return {
-        "code": error.code,
-        "detail": error.detail,
-        "next": error.next,
-        "stripe": {name: getattr(stripe, name) for name in stripe.__slots__} if stripe else None,
-    }
-
-
-def error_of(document: dict[str, Any], attempt: str) -> BillyError:
-    stripe = document.get("stripe")
-    return BillyError(
-        document["code"], document["detail"], next=document.get("next"), stripe=StripeFacts(**stripe) if stripe else None, attempt=attempt
-    )
+def _times(**moments: float | None) -> dict[str, Any]:
+    """Epoch seconds, each with its readable twin."""
+    times: dict[str, Any] = {}
+    for name, moment in moments.items():
+        times |= {name: int(moment) if moment is not None else None, f"{name}_iso": iso(moment) if moment is not None else None}
+    return times

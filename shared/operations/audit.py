@@ -4,7 +4,13 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.operations.operation import Call, Input, Output, operation
+from shared.context import Context
+from shared.errors import BillyError
+from shared.road.calls import Call
+from shared.road.operation import Input, Output, read
+from shared.road.trail import low_water
+
+ROW = r"^aud_[0-9a-z]{26}$"
 
 
 class ListAuditInput(Input):
@@ -15,25 +21,47 @@ class ListAuditInput(Input):
         None, pattern=r"^[0-9a-f]{32}$", description="Only rows of this trace: an answer's x-correlation-id."
     )
     limit: int = Field(50, ge=1, le=200, description="How many at most, 1 to 200.")
-    cursor: str | None = Field(None, pattern=r"^aud_[0-9a-z]{26}$", description="The next_cursor of the page before.")
+    cursor: str | None = Field(None, pattern=ROW, description="The next_cursor of the page before: older rows.")
+    follow: str | None = Field(
+        None,
+        pattern=ROW,
+        description="The follow_cursor of an earlier answer: rows after it, oldest first, up to two minutes ago, so that none is missed that was written late.",
+    )
 
 
 class AuditRows(Output):
-    """Audit rows, newest first."""
+    """Audit rows: newest first, or with `follow` oldest first."""
 
     data: list[dict[str, Any]] = Field(
         description="Who, what, when, from where, the digest of the arguments, the decision, and Stripe's ids."
     )
     has_more: bool
-    next_cursor: str | None
+    next_cursor: str | None = Field(description="For older rows. Null where there are none, and with follow.")
+    follow_cursor: str = Field(
+        description="Give it as follow, later, to read on without a gap: everything before it was shown or is older."
+    )
 
 
-@operation("GET /api/audit", permission="view_audit", tags=("audit",), input=ListAuditInput, output=AuditRows, agents=False)
+@read("GET /api/audit", permission="view_audit", tags=("audit",), input=ListAuditInput, output=AuditRows, agents=False)
 async def list_audit(call: Call) -> dict[str, Any]:
-    """List the audit log, newest first. Every call left a row, also a refused one."""
-    asked: ListAuditInput = call.input
+    """List the audit log, newest first. Every call left a row, also a refused one. To be told of new rows, keep follow_cursor and give it as follow: a
+    page of rows that are two minutes old or older, oldest first."""
+    asked: Any = call.input
     where = {name: value for name in ("operation", "actor", "attempt", "correlation_id") if (value := getattr(asked, name))}
+    if asked.follow is not None:
+        return await _followed(call.context, asked, where)
+    mark = low_water(call.context)
     rows = await call.context.audit.list(limit=asked.limit + 1, after=asked.cursor, where=where)
     page = list(rows[: asked.limit])
     more = len(rows) > asked.limit
-    return {"data": page, "has_more": more, "next_cursor": page[-1]["id"] if more else None}
+    return {"data": page, "has_more": more, "next_cursor": page[-1]["id"] if more else None, "follow_cursor": mark}
+
+
+async def _followed(context: Context, asked: Any, where: dict[str, str]) -> dict[str, Any]:
+    if asked.cursor is not None:
+        raise BillyError("invalid_request", "Either cursor or follow is given, not both.", next="Leave one of them out.")
+    mark = max(low_water(context), asked.follow)
+    rows = await context.audit.following(after=asked.follow, until=mark, limit=asked.limit + 1, where=where)
+    page = list(rows[: asked.limit])
+    more = len(rows) > asked.limit
+    return {"data": page, "has_more": more, "next_cursor": None, "follow_cursor": page[-1]["id"] if more else mark}

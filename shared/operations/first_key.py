@@ -5,8 +5,9 @@ import re
 from shared.actor import system
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations.keys import COLLECTION, PREFIX, make_key
-from shared.operations.trail import append
+from shared.people.keys import COLLECTION, PREFIX, make_key
+from shared.road.calls import Call
+from shared.road.trail import Decided, Row, append
 
 SECRET = "first-owner-key"  # noqa: S105 - the secret's name
 _KEY = re.compile(PREFIX + r"[A-Za-z0-9_-]{43,}")  # 256 bits at least
@@ -24,7 +25,6 @@ async def adopt_first_key(context: Context) -> bool:
         return False
     if not _KEY.fullmatch(raw.strip()):
         raise BillyError("invalid_request", "The first owner's key is no key.", next="Draw one as docs/deploy.md says.")
-    actor = system("setup")
-    await append(context, operation="create_key", origin=actor.origin, actor=actor, decision="allowed")
+    await append(context, Row.of(Call(context, system("setup"), None), "create_key", Decided.ALLOWED))
     await make_key(context, "First owner", "owner", None, "system", raw.strip())
     return True

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from shared.operations.charges import Shown
 from shared.operations.lists import Listing, ListInput, get_kind, list_kind
-from shared.operations.operation import Call, Input, operation
+from shared.road.calls import Call
+from shared.road.operation import Input, read
 
 
 class ListInvoicesInput(ListInput):
@@ -19,14 +20,14 @@ class GetInvoiceInput(Input):
     )
 
 
-@operation("GET /api/invoices", permission="view_billing", tags=("core", "invoices"), input=ListInvoicesInput, output=Listing)
+@read("GET /api/invoices", permission="view_billing", tags=("core", "invoices"), input=ListInvoicesInput, output=Listing)
 async def list_invoices(call: Call) -> dict[str, Any]:
     """List invoices, newest first. Filter by status, by customer id (cus_…) and by creation date. Amounts are integers in minor units; due_date_iso says
     when an open one is due."""
     return await list_kind(call, "invoice")
 
 
-@operation("GET /api/invoices/{id}", permission="view_billing", tags=("invoices",), input=GetInvoiceInput, output=Shown)
+@read("GET /api/invoices/{id}", permission="view_billing", tags=("invoices",), input=GetInvoiceInput, output=Shown)
 async def get_invoice(call: Call) -> dict[str, Any]:
     """Get one invoice by id (in_…). Shows its number, status, what is due, paid and remaining in minor units, and its dates."""
     return await get_kind(call.context, "invoice", call.input.id, "invoice")

@@ -10,10 +10,12 @@ from pydantic import AfterValidator, Field
 
 from shared.context import Context
 from shared.errors import BillyError
+from shared.instants import iso
 from shared.operations import freshness
-from shared.operations.operation import Call, Input, Output
-from shared.operations.trail import digest
-from shared.operations.views import iso, show
+from shared.operations.views import show
+from shared.road.calls import Call
+from shared.road.identity import digest
+from shared.road.operation import Input, Output
 from shared.stores.protocols import Query
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d")

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.instants import iso
 from shared.operations import freshness
-from shared.operations.operation import Call, Input, Output, operation
-from shared.operations.views import iso
+from shared.road.calls import Call
+from shared.road.operation import Input, Output, read
 from shared.stores.protocols import Total
 
 DAY = 86_400
@@ -35,7 +36,7 @@ class Stats(Output):
     as_of: str | None = Field(description="How recent the mirror is, as an ISO 8601 date-time in UTC.")
 
 
-@operation("GET /api/stats", permission="view_billing", tags=("core", "reports"), input=GetStatsInput, output=Stats)
+@read("GET /api/stats", permission="view_billing", tags=("core", "reports"), input=GetStatsInput, output=Stats)
 async def get_stats(call: Call) -> dict[str, Any]:
     """A snapshot of the business. Revenue of the month to date by currency in minor units (gross, refunded, net), the success rate of charges, the number
     of failed charges, and active subscriptions. Days and months are UTC, as in 2026-11."""

@@ -4,9 +4,11 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.instants import iso
 from shared.operations import freshness
-from shared.operations.operation import Call, Input, Output, operation
-from shared.operations.views import iso, show
+from shared.operations.views import show
+from shared.road.calls import Call
+from shared.road.operation import Input, Output, read
 
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 
@@ -31,7 +33,7 @@ class Found(Output):
     as_of: str | None = Field(description="How recent the mirror is, as an ISO 8601 date-time in UTC.")
 
 
-@operation("GET /api/search", permission="search", tags=("core", "search"), input=SearchInput, output=Found)
+@read("GET /api/search", permission="search", tags=("core", "search"), input=SearchInput, output=Found)
 async def search(call: Call) -> dict[str, Any]:
     """Search customers, charges, subscriptions, invoices and refunds by words: a name, a part of an email address, an id (cus_…, ch_…, sub_…, in_…, re_…), an
     invoice number, or metadata such as an order number. Every word must begin some word of the object. Amounts are in minor units."""

@@ -9,18 +9,15 @@ from typing import Any
 from pydantic import Field
 
 from shared.context import Context
+from shared.instants import iso
 from shared.operations.freshness import COLLECTION
-from shared.operations.operation import Call, Input, Output, WriteInput, operation
-from shared.operations.refunds import Written
-from shared.operations.views import iso
-from shared.stores.protocols import Changed, Exists
+from shared.road.calls import Call
+from shared.road.operation import Input, Output, read
+from shared.stores.changes import change
 
+QUEUE = "billy-sync"
 RUN = "run"
 ACTIVE = ("requested", "running", "stalled")
-
-
-class StartSyncInput(WriteInput):
-    """Nothing to say: all kinds are read."""
 
 
 class GetSyncInput(Input):
@@ -51,54 +48,30 @@ class SyncState(Output):
     caught_up_at_iso: str | None = None
 
 
-@operation(
-    "POST /api/sync",
-    permission="manage_sync",
-    tags=("sync",),
-    input=StartSyncInput,
-    output=Written,
-    writes=True,
-    agents=False,
-    wakes="billy-sync",
-)
-async def start_sync(call: Call) -> dict[str, Any]:
-    """Start reading everything from Stripe into the mirror. One synchronisation runs at a time: while one is under way, this answers with that one. Follow it
-    with get_sync."""
-    run = await request_run(call.context, call.actor.id)
-    return {"run": run["run"], "state": run["state"]}
-
-
-@operation("GET /api/sync", permission="view_sync", tags=("sync",), input=GetSyncInput, output=SyncState)
+@read("GET /api/sync", permission="view_sync", tags=("sync",), input=GetSyncInput, output=SyncState)
 async def get_sync(call: Call) -> dict[str, Any]:
     """Get how far the synchronisation with Stripe is, whether the mirror is complete, how old it is, when the last event came, and the last error."""
     return await sync_state(call.context)
 
 
-async def request_run(context: Context, asked_by: str) -> dict[str, Any]:
-    """The document of the run under way, or of a new one. A message on the queue `billy-sync` sets it going."""
-    while True:
-        record = await context.records.get(COLLECTION, RUN)
-        if record is not None and record.document["state"] in ACTIVE:
-            if record.document["state"] != "stalled":
-                return record.document
-            try:  # it goes on where it stopped, and what stopped it then is no longer news
-                again = record.document | {"state": "requested", "last_error": None}
-                return (await context.records.replace(COLLECTION, record, again)).document
-            except Changed:
-                continue
-        run = {
-            "run": context.seam.id("run"),
+async def request_run(context: Context, asked_by: str, id: str | None = None) -> dict[str, Any]:
+    """The document of the run under way, or of a new one with that `id`. A message on the queue `billy-sync` sets it going."""
+
+    def turn(run: dict[str, Any]) -> dict[str, Any] | None:
+        if run.get("state") in ACTIVE:  # a stalled one goes on where it stopped, and what stopped it then is no longer news
+            return None if run["state"] != "stalled" else run | {"state": "requested", "last_error": None}
+        return {
+            "run": id or context.seam.id("run"),
             "state": "requested",
             "asked_by": asked_by,
             "asked_at": int(context.seam.now()),
             "lease_until": 0,
         }
-        try:
-            if record is None:
-                return (await context.records.insert(COLLECTION, RUN, run)).document
-            return (await context.records.replace(COLLECTION, record, run)).document
-        except (Changed, Exists):
-            continue
+
+    while True:
+        changed = await change(context.records, COLLECTION, RUN, turn) or await context.records.get(COLLECTION, RUN)
+        if changed is not None:
+            return changed.document
 
 
 async def sync_state(context: Context) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """How an object of Stripe's is shown: its facts under Stripe's own names, times in two forms, third-party text set apart."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from shared.instants import iso
 from shared.operations.untrusted import clean_all
 
 type Path = tuple[str, ...]
@@ -108,9 +109,14 @@ def show(kind: str, body: bytes | dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def iso(moment: float) -> str:
-    """Epoch seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(int(moment), UTC).isoformat()[:19] + "Z"
+def show_or_facts(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The view of an object; where none can be made of it, what is certain: a view never stands in the way of an outcome."""
+    try:
+        return show(kind, dict(value))
+    except Exception:
+        return {"id": value.get("id"), "object": kind} | {
+            name: value[name] for name in ("amount", "currency", "status") if isinstance(value.get(name), str | int)
+        }
 
 
 def _item(item: dict[str, Any]) -> dict[str, Any]:

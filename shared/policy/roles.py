@@ -10,10 +10,10 @@ TITLES = {
 }
 
 ADDED = {
-    "read_only": ("view_billing", "search", "view_sync"),
+    "read_only": ("view_billing", "search", "view_sync", "view_attempts"),
     "billing_clerk": ("refund",),
     "billing_manager": (),
-    "owner": ("manage_keys", "view_audit", "manage_sync"),
+    "owner": ("manage_keys", "view_audit", "manage_sync", "view_all_attempts", "end_attempts"),
 }
 
 

@@ -9,7 +9,8 @@ from math import ceil
 from typing import Any, cast
 
 from shared.errors import BillyError
-from shared.stores.cosmos_layout import DATABASE, KEY_PATH, layout
+from shared.stores.cosmos_consistency import Consistency
+from shared.stores.cosmos_layout import CONSISTENCY, DATABASE, KEY_PATH, layout
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import span
 
@@ -60,6 +61,7 @@ class CosmosAccount:
         self._client: Any = None
         self._closed = False
         self._opening = asyncio.Lock()
+        self.consistency = Consistency(self._default_consistency)
 
     def __repr__(self) -> str:
         return "CosmosAccount(…)"
@@ -108,6 +110,21 @@ class CosmosAccount:
                 self._client = opened
             return self._client
 
+    async def _default_consistency(self) -> str | None:
+        from azure.core.exceptions import AzureError
+
+        client = await self.client()
+        try:
+            account = await client._get_database_account()
+        except AzureError as error:
+            raise _ours(error) from None
+        policy: Mapping[str, Any] = account.ConsistencyPolicy or {}
+        level = policy.get("defaultConsistencyLevel")
+        if level == CONSISTENCY:
+            # A client that was opened while the account was weaker goes on asking for that.
+            client.client_connection.default_headers.pop("x-ms-consistency-level", None)
+        return level
+
     async def proxy(self, container: str) -> Any:
         return (await self.client()).get_database_client(self._database).get_container_client(container)
 
@@ -121,7 +138,8 @@ class CosmosAccount:
 class Container:
     """Documents of one container. Every document carries `id` and `pk`; an answer carries its `_etag`.
 
-    Raises `unavailable` where the account cannot be reached, or throttles for longer than the account's patience.
+    Raises `unavailable` where the account cannot be reached, or throttles for longer than the account's patience; and for a
+    write where the account's consistency is too weak.
     """
 
     def __init__(self, account: CosmosAccount, name: str, patience: float) -> None:
@@ -135,12 +153,14 @@ class Container:
 
     async def create(self, document: Document) -> Document | None:
         """The document as it is stored, or None where one of its id is there."""
+        await self._account.consistency.require()
         return await self._call("create", (409,), lambda proxy, hook: proxy.create_item(document, response_hook=hook))
 
     async def replace(self, document: Document, etag: str) -> Document | None:
         """The document as it is stored, or None where what is there is not what `etag` names any more."""
         from azure.core import MatchConditions
 
+        await self._account.consistency.require()
         return await self._call(
             "replace",
             (404, 412),

@@ -10,10 +10,13 @@ from shared.stores.expiry import DAY
 DATABASE = "billy"
 OBJECTS, ENTRIES, TOTALS, RECORDS = "objects", "entries", "totals", "records"
 KEY_PATH = "/pk"  # every document carries its partition key under this name
+# Compare-and-set needs no more than the ETag. But counting each change once, and knowing one's own write again, need reads that are never behind.
+CONSISTENCY = "Strong"
 ONLY_WITH_TTL = -1  # a document expires only if it says after how many seconds itself
 
 # Collections that stay small and are listed whole: one partition each. The others have one for each record.
 GATHERED = frozenset({"keys", "sync"})
+ORDERED = ("due", "state")  # fields of records by which many are found, page by page: each has an index together with the order
 RETIRED = DAY  # seconds for which an index entry that was taken out still tells at which version
 
 
@@ -21,8 +24,7 @@ def layout() -> dict[str, Any]:
     """The account's databases and containers, in the words of Azure's resource provider, with sorted paths."""
     return {
         "database": DATABASE,
-        # Compare-and-set needs no more than the ETag, but counting each change once needs reads that are never behind.
-        "consistency": "Strong",
+        "consistency": CONSISTENCY,
         "containers": [
             # `words` holds beginnings of words, for search; `unsettled` stands only on objects with work left over.
             # Kind and position together are the order in which a kind is walked over.
@@ -34,10 +36,10 @@ def layout() -> dict[str, Any]:
             _container(TOTALS, ["/day/?"], most=4_000),
             _container(
                 RECORDS,
-                ["/collection/?", "/document/key_id/?", "/document/state/?", "/id/?"],
+                ["/collection/?", "/document/due/?", "/document/key_id/?", "/document/state/?", "/id/?"],
                 ttl=ONLY_WITH_TTL,
                 most=4_000,
-                composites=[["/collection", "/document/state", "/id"], ["/collection", "/id"]],
+                composites=[*(["/collection", f"/document/{field}", "/id"] for field in ORDERED), ["/collection", "/id"]],
             ),
         ],
     }

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.stores.cosmos import Container, CosmosAccount, Document, name
-from shared.stores.cosmos_layout import GATHERED, RECORDS
-from shared.stores.expiry import EXPIRY
+from shared.stores.cosmos_layout import GATHERED, ORDERED, RECORDS
+from shared.stores.expiry import kept_for
 from shared.stores.protocols import Changed, Exists, Record
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -14,7 +14,7 @@ _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 class CosmosRecords:
     """`Records` over an account. A small collection is one partition; in others each record is one, so that a thousand a
-    second spread, and finding asks all partitions for what the index on `state` or `key_id` holds."""
+    second spread, and finding asks all partitions for what the index on `state`, `due` or `key_id` holds."""
 
     def __init__(self, account: CosmosAccount) -> None:
         self._account = account
@@ -61,7 +61,8 @@ class CosmosRecords:
             conditions.insert(0, "c.pk = @pk")
             values["pk"] = pk
         # What is equal for all stands in the order too, because an index of several paths is used only as a whole.
-        order = ["c.collection", *(["c.document.state"] if list(fields) == ["state"] else []), "c.id"]
+        alone = [f"c.document.{field}" for field in fields if field in ORDERED and len(fields) == 1]
+        order = ["c.collection", *alone, "c.id"]
         rows = await self._records.query(
             f"SELECT TOP {int(limit)} * FROM c WHERE {' AND '.join(conditions)} "  # noqa: S608
             f"ORDER BY {', '.join(f'{path} DESC' for path in order)}",
@@ -84,8 +85,8 @@ def _document(collection: str, id: str, document: Mapping[str, Any], version: in
         "version": version,
         "document": dict(document),
     }
-    if collection in EXPIRY:
-        made["ttl"] = EXPIRY[collection]
+    if (kept := kept_for(collection, document)) is not None:
+        made["ttl"] = kept
     return made
 
 

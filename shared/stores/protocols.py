@@ -164,10 +164,23 @@ class Records(Protocol):
 class AuditLog(Protocol):
     """Insert only. A row is a flat document with at least `id` (sorts by time), `at`, `operation` and `actor`."""
 
-    async def append(self, row: Mapping[str, Any]) -> None: ...
+    async def append(self, row: Mapping[str, Any]) -> None:
+        """Durable on return. The same row once more is no error, since an insert whose answer was lost is repeated.
+
+        Raises `Exists` for another row under an id that is there, ValueError for a row without the needed fields.
+        """
+        ...
 
     async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
         """Newest first, below the id `after`, rows whose fields equal `where`."""
+        ...
+
+    async def following(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
+        """Oldest first, above the id `after`, up to and with `until`, at most `limit` rows whose fields equal `where`.
+
+        The ends need not be ids of rows. A row is inserted after its id was drawn, so one with an older id may come after newer ones: who
+        must miss none gives an `until` below every id that is still on its way, and reads on from a full page's last row, else from `until`.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """The audit log in one SQLite file that takes rows and gives them back, and refuses anything else."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,14 +45,17 @@ class SqliteAuditLog:
         await self._file.close()
 
     async def append(self, row: Mapping[str, Any]) -> None:
-        """Durable on return. Raises ValueError for a row without the needed fields, `Exists` for an id that is there."""
+        """Durable on return. Raises ValueError for a row without the needed fields, `Exists` for an id with another row.
+
+        The same row once more is no error: an insert whose answer was lost is repeated.
+        """
         if any(not isinstance(row.get(name), str) for name in NEEDED):
             raise ValueError(f"An audit row has {', '.join(NEEDED)} as text.")
         id, text = row["id"], orjson.dumps(dict(row)).decode()
 
         def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute("SELECT 1 FROM audit WHERE id = ?", (id,)).fetchone():
-                return False
+            if there := connection.execute("SELECT entry FROM audit WHERE id = ?", (id,)).fetchone():
+                return there == (text,)
             return connection.execute("INSERT INTO audit VALUES (?, ?)", (id, text)).rowcount == 1
 
         if not await self._file.write(work):
@@ -66,4 +69,12 @@ class SqliteAuditLog:
         filtered = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         statement = f"SELECT entry FROM audit {filtered}ORDER BY id DESC LIMIT ?"  # noqa: S608
         rows = self._file.read(lambda connection: connection.execute(statement, (*values, limit)).fetchall())
+        return [orjson.loads(entry) for (entry,) in rows]
+
+    async def following(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
+        """Oldest first, above `after`, up to and with `until`: one query along an index, aside, since a reader may ask for much."""
+        conditions, values = equal("entry", where or {})
+        statement = f"SELECT entry FROM audit WHERE {' AND '.join((*conditions, 'id > ?', 'id <= ?'))} ORDER BY id LIMIT ?"  # noqa: S608
+        asked = (*values, after, until, limit)
+        rows = await self._file.read_aside(lambda connection: connection.execute(statement, asked).fetchall())
         return [orjson.loads(entry) for (entry,) in rows]

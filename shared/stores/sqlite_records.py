@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import orjson
 
-from shared.stores.expiry import EXPIRY
+from shared.stores.expiry import kept_for
 from shared.stores.protocols import Changed, Exists, Record
 from shared.stores.sqlite import Database
 
@@ -32,6 +32,15 @@ CREATE INDEX by_expiry ON records (expires) WHERE expires IS NOT NULL;
 
 UPDATE records SET expires = unixepoch() + iif(collection = 'events', 30, 1) * 86400 WHERE collection IN ('events', 'claims')"""
 
+# A claim that does not say that it has ended may still hold a movement of money; one whose time was over stays gone.
+OPEN_CLAIMS = """
+UPDATE records SET expires = NULL
+WHERE collection = 'claims' AND json_extract(document, '$.ended') IS NULL AND expires > unixepoch()"""
+
+DUE = """
+CREATE INDEX by_due ON records (collection, json_extract(document, '$.due'), id)
+WHERE json_extract(document, '$.due') IS NOT NULL"""
+
 LIVE = "(expires IS NULL OR expires > ?)"
 INSERT = """INSERT INTO records VALUES (?1, ?2, 1, ?3, ?4)
 ON CONFLICT DO UPDATE SET version = 1, document = excluded.document, expires = excluded.expires WHERE expires <= ?5"""
@@ -39,6 +48,9 @@ REPLACE = f"""UPDATE records SET document = ?, version = version + 1, expires = 
 WHERE collection = ? AND id = ? AND version = ? AND {LIVE}"""  # noqa: S608
 PURGE = """DELETE FROM records WHERE (collection, id) IN
 (SELECT collection, id FROM records INDEXED BY by_expiry WHERE expires <= ? ORDER BY expires LIMIT ?)"""
+
+# Named in the query, because the planner walks a whole collection as long as there are no statistics, which a clean end alone leaves behind.
+INDEXES = {"due": "by_due", "state": "by_state", "key_id": "by_key_id"}
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -50,7 +62,7 @@ class SqliteRecords:
     """
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
-        self._file = Database(path, (MIGRATION, EXPIRES))
+        self._file = Database(path, (MIGRATION, EXPIRES, OPEN_CLAIMS, DUE))
         self._now = now
 
     @classmethod
@@ -70,7 +82,7 @@ class SqliteRecords:
         text, now = orjson.dumps(dict(document)).decode(), self._now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute(INSERT, (collection, id, text, _until(collection, now), now)).rowcount == 1
+            return connection.execute(INSERT, (collection, id, text, _until(collection, document, now), now)).rowcount == 1
 
         if not await self._file.write(work):
             raise Exists
@@ -80,7 +92,7 @@ class SqliteRecords:
         text, now = orjson.dumps(dict(document)).decode(), self._now()
 
         def work(connection: sqlite3.Connection) -> bool:
-            values = (text, _until(collection, now), collection, record.id, record.version, now)
+            values = (text, _until(collection, document, now), collection, record.id, record.version, now)
             return connection.execute(REPLACE, values).rowcount == 1
 
         if not await self._file.write(work):
@@ -90,13 +102,15 @@ class SqliteRecords:
     async def find(
         self, collection: str, where: Mapping[str, str] | None = None, *, limit: int = 100, after: str | None = None
     ) -> list[Record]:
-        conditions, values = equal("document", where or {})
+        fields = where or {}
+        conditions, values = equal("document", fields)
+        index = next((f"INDEXED BY {INDEXES[field]} " for field in INDEXES if field in fields), "")
         if after is not None:
             conditions.append("id < ?")
             values.append(after)
         rows = self._file.read(
             lambda connection: connection.execute(
-                f"SELECT id, document, version FROM records WHERE {' AND '.join(['collection = ?', *conditions, LIVE])} "  # noqa: S608
+                f"SELECT id, document, version FROM records {index}WHERE {' AND '.join(['collection = ?', *conditions, LIVE])} "  # noqa: S608
                 "ORDER BY id DESC LIMIT ?",
                 (collection, *values, self._now(), limit),
             ).fetchall()
@@ -109,8 +123,9 @@ class SqliteRecords:
         return await self._file.write(lambda connection: connection.execute(PURGE, (now, limit)).rowcount)
 
 
-def _until(collection: str, now: float) -> int | None:
-    return int(now) + EXPIRY[collection] if collection in EXPIRY else None
+def _until(collection: str, document: Mapping[str, Any], now: float) -> int | None:
+    kept = kept_for(collection, document)
+    return None if kept is None else int(now) + kept
 
 
 def equal(column: str, where: Mapping[str, str]) -> tuple[list[str], list[str]]:

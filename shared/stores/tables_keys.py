@@ -6,10 +6,13 @@ backwards, because the service gives rows in ascending order alone and people re
 """
 
 import re
+from bisect import bisect_right
 from hashlib import sha256
 
 SHARDS = 8  # 16,000 rows a second at most, near the account's own limit. Never changed: a reader asks every shard
 BUCKET = 9  # characters of an id that name its partition: `aud_` and 5 of time, which is 9.3 hours
+PREFIX, ALPHABET = "aud_", "0123456789abcdefghjkmnpqrstvwxyz"  # an id is the prefix and 26 of these, 10 of time and 16 of chance
+TIME = 10
 LAST = "g"  # above every hexadecimal digit, so that an id comes before what it begins with
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -37,3 +40,26 @@ def bounds(shard: int) -> tuple[str, str]:
 def attempt_partition(attempt: object) -> str | None:
     """The partition that holds copies of an attempt's rows, or None for what is no attempt's id."""
     return f"attempt-{attempt}" if isinstance(attempt, str) and _PLAIN.fullmatch(attempt) else None
+
+
+def moment(id: str) -> int:
+    """The milliseconds since 1970 in a row's id. Any text has some, never fewer than a text that sorts before it."""
+    if not id.startswith(PREFIX):
+        return 0 if id < PREFIX else len(ALPHABET) ** TIME - 1
+    number = 0
+    for place in range(TIME):
+        character = id[len(PREFIX) + place : len(PREFIX) + place + 1]
+        digit = bisect_right(ALPHABET, character) - 1
+        rest = 5 * (TIME - 1 - place)
+        if digit < 0:
+            return number << rest + 5
+        number = number << 5 | digit
+        if ALPHABET[digit] != character:
+            return (number + 1 << rest) - 1
+    return number
+
+
+def first_of(moment: int) -> str:
+    """Text above every id of the milliseconds before, and below every id of that one; at the end of time, of the last."""
+    number = min(moment, len(ALPHABET) ** TIME - 1)
+    return PREFIX + "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(TIME)))

@@ -5,7 +5,7 @@ import re
 from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations.keys import find_key
+from shared.people.keys import find_key, key_digest, lineage_of
 
 BEARER = re.compile(r"^[Bb]earer +(billy_[A-Za-z0-9_-]{43})$")
 
@@ -20,4 +20,5 @@ async def authenticate(context: Context, authorization: str | None, origin: Orig
             "This call carries no key that works.",
             next="Send the header Authorization: Bearer billy_… with a key that is neither expired nor revoked.",
         )
-    return Actor(id=found["key_id"], name=found["name"], role=found["role"], kind="key", origin=origin)
+    raw = key_digest(match.group(1)) if match else None
+    return Actor(found["key_id"], found["name"], found["role"], "key", origin, lineage_of(found), raw)

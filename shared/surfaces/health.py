@@ -3,8 +3,8 @@
 from typing import Any
 
 from shared.context import Context
+from shared.instants import iso
 from shared.operations import freshness
-from shared.operations.views import iso
 from shared.settings import VERSION
 
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")

@@ -14,9 +14,9 @@ import orjson
 from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError, problem
-from shared.operations import catalogue
-from shared.operations.trail import refused
 from shared.operations.untrusted import clean
+from shared.road import catalogue
+from shared.road.trail import refused
 from shared.surfaces import mcp_guard
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.selection import Selection, read_selection
@@ -49,16 +49,19 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    wakes: str | None = None  # the queue to be woken, where something was started
 
 
 @dataclass(slots=True)
 class Caller:
-    """Who asks in this one exchange, and what they asked to see. `audited` turns true once a row tells of the exchange."""
+    """Who asks in this one exchange, and what they asked to see. `audited` turns true once a row tells of the exchange, and `wakes` names the
+    queue of what it started."""
 
     actor: Actor
     context: Context
     selection: Selection
     audited: bool = False
+    wakes: str | None = None
 
 
 type Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[Answer]]
@@ -93,7 +96,7 @@ async def _exchange(request: Request, context: Context, serve: Serve | None) -> 
     if not caller.audited and (reply.status >= 400 or message["method"] == "tools/call"):
         error = BillyError("invalid_request", "The protocol refused the message.")
         return await _turned_away(context, origin, error, reply, caller.actor)
-    return reply
+    return replace(reply, wakes=caller.wakes)
 
 
 async def _admit(request: Request, context: Context) -> Caller:

@@ -8,11 +8,11 @@ import orjson
 from mcp.shared.exceptions import MCPError
 
 from shared.errors import BillyError, problem
-from shared.operations import catalogue
-from shared.operations.execute import execute
-from shared.operations.operation import Operation
-from shared.operations.trail import refused
 from shared.policy import roles
+from shared.road import catalogue
+from shared.road.execute import execute
+from shared.road.operation import Operation
+from shared.road.trail import refused
 from shared.surfaces import schemas
 from shared.surfaces.mcp import Caller
 from shared.surfaces.mcp_server import caller_of, make_serve, make_server
@@ -74,6 +74,7 @@ async def _call_tool(context: Any, params: types.CallToolRequestParams) -> types
         outcome = await execute(operation, params.arguments or {}, caller.actor, caller.context)
     except BillyError as error:
         return _result(problem(error), is_error=True)
+    caller.wakes = outcome.wakes
     return _result(outcome.body)
 
 

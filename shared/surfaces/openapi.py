@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import TITLE
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.operation import Operation
+from shared.road.catalogue import OPERATIONS
+from shared.road.operation import Operation
 from shared.settings import VERSION
 from shared.surfaces import openapi_about, schemas
 from shared.surfaces.openapi_examples import ANSWERS, ARGUMENTS, BODIES
@@ -36,7 +36,8 @@ IDEMPOTENCY_KEY: schemas.Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A text of your own for this one intended change. A repeat with the same key returns the first result instead of acting again.",
+    "description": "A text of your own for this one intended change, such as ticket-5678: visible ASCII, no comma, sent once. A repeat with the same key "
+    "returns the first result instead of acting again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 

@@ -9,6 +9,14 @@ from shared.surfaces.selection import METHODS
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
 
+
+def _moment(name: str, description: str) -> dict[str, Schema]:
+    return {
+        name: {"type": "integer", "description": description},
+        f"{name}_iso": {"type": "string", "description": "The same in ISO 8601, UTC."},
+    }
+
+
 PROBLEM: Schema = {
     "type": "object",
     "description": "A problem document (RFC 9457). Facts that do not apply are left out.",
@@ -37,7 +45,19 @@ PROBLEM: Schema = {
             "description": "Stripe's limit as far as it is known: reset in seconds from now, reset_at in epoch seconds.",
         },
         "reference": {"type": "string", "description": "Tell the operator this when the error is ours."},
-        "attempt": {"type": "string", "description": "The durable attempt of a write that was begun."},
+        "attempt": {
+            "type": "string",
+            "description": "The durable attempt that this is about: the call's own, or the one that stands in its way.",
+        },
+        "attempt_state": {
+            "type": "string",
+            "enum": ["started", "unknown", "succeeded", "failed"],
+            "description": "How that attempt stands: unknown means that nobody knows yet whether it was done.",
+        },
+        **_moment("attempt_since", "Since when it stands so, in epoch seconds."),
+        **_moment("attempt_asked_next", "When it is asked next what became of it, in epoch seconds."),
+        "attempt_outcome": {"type": "string", "description": "Stripe's own state of what it did, where that is not simply done."},
+        "attempt_result": {"type": "object", "description": "What it did."},
     },
     "required": ["type", "title", "status", "code", "detail"],
 }

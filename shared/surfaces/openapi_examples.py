@@ -17,6 +17,8 @@ ARGUMENTS: dict[str, Any] = {
     "get_subscription.id": "sub_1MowQVLkdIwHu7ixeRlqHVzs",
     "get_invoice.id": "in_1MtHbELkdIwHu7ixl4OzzPMv",
     "get_refund.id": "re_1Nispe2eZvKYlo2Cd31jOCgZ",
+    "get_attempt.id": "att_01kctm1ay0b6cjvmsk5f8q2r7x",
+    "end_attempt.id": "att_01kctm1ay0b6cjvmsk5f8q2r7x",
     "revoke_key.id": "key_01kctm1ay0b6cjvmsk5f8q2r7x",
 }
 

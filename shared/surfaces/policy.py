@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from shared.money import Money
-from shared.operations.catalogue import OPERATIONS
 from shared.policy import caps, roles
+from shared.road.catalogue import OPERATIONS
 
 
 def page() -> str:

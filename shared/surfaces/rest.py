@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import azure.functions as func
@@ -10,10 +11,10 @@ import orjson
 from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError, problem
-from shared.operations.execute import execute
-from shared.operations.operation import Operation
-from shared.operations.trail import refused
 from shared.operations.untrusted import clean
+from shared.road.execute import execute
+from shared.road.operation import Operation
+from shared.road.trail import refused
 from shared.surfaces.authenticate import authenticate
 
 PORT = re.compile(r"^([0-9.]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$")
@@ -21,7 +22,15 @@ LARGEST_BODY = 256 * 1024
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-async def answer(operation: Operation, request: func.HttpRequest, context: Context) -> func.HttpResponse:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A response, and the queue to be woken where something was started."""
+
+    response: func.HttpResponse
+    wakes: str | None = None
+
+
+async def answer(operation: Operation, request: func.HttpRequest, context: Context) -> Answered:
     """The response to a request for one operation. Never raises; whatever happens has left its audit row."""
     origin = origin_of(request, "rest")
     actor: Actor | None = None
@@ -34,8 +43,8 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
             raise
         outcome = await execute(operation, arguments, actor, context, strings=strings)
     except BillyError as error:
-        return error_response(error)
-    return json_response(outcome.body, outcome.status)
+        return Answered(error_response(error))
+    return Answered(json_response(outcome.body, outcome.status), outcome.wakes)
 
 
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:
@@ -87,6 +96,12 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[st
     _add(given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
     key = headers_of(request).get("idempotency-key")
     if operation.writes and key is not None:
+        if "," in key:  # what came in two headers arrives as one, with a comma between
+            raise BillyError(
+                "invalid_request",
+                "The header Idempotency-Key holds a comma, or came twice.",
+                next="Send it once, without a comma: one text of your own for this one change.",
+            )
         _add(given, {"idempotency_key": key})
     return given, strings
 

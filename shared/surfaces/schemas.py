@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.operations.operation import Operation
+from shared.road.operation import Operation
 
 type Schema = dict[str, Any]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.errors import BillyError
-from shared.operations.operation import Operation
 from shared.policy import roles
+from shared.road.operation import Operation
 
 METHODS = ("read", "write")
 CORE = frozenset({"core"})

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.actor import Actor
-from shared.operations.operation import Operation
+from shared.road.operation import Operation
 from shared.surfaces import schemas
 from shared.surfaces.selection import Selection, offered
 

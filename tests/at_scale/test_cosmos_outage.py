@@ -12,15 +12,15 @@ from shared.errors import BillyError
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up
 from shared.gateway.webhook import apply_message
-from shared.operations.catalogue import BY_NAME
-from shared.operations.settling import settle_attempts
 from shared.operations.sync import request_run
+from shared.road.catalogue import BY_NAME
+from shared.road.settling import settle_attempts
 from shared.stores.cosmos_layout import RECORDS
 from shared.surfaces import mcp
 from shared.surfaces.health import health
 from tests.spec.conftest import Billy
 from tests.spec.test_webhooks import event
-from tests.stores.cosmos_front import Front, Refusal
+from tests.stores.cosmos_front import Asked, Front, Refusal
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cosmos")]
 
@@ -91,11 +91,14 @@ async def test_a_refund_that_cannot_be_recorded_is_not_made(billy: Billy, front:
 
 
 async def test_a_refund_whose_outcome_could_not_be_recorded_is_settled_from_stripe_and_made_once(billy: Billy, front: Front) -> None:
+    """The fence writes before it lets a request through; from the moment at which the money has moved, nothing more can be written."""
     charge = billy.stripe.charge(1000)
-    await billy.rest("owner", "get_stats")  # which notes the key's last use, so that the next replacement is the attempt's
-    front.fails(RECORDS, "replace", 503)
+    front.rule = lambda asked: Refusal(503) if asked == Asked(RECORDS, "replace") and billy.stripe.refunds(charge["id"]) else None
     lost = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")
     assert lost.error == "unavailable" and len(billy.stripe.refunds(charge["id"])) == 1
+    assert "was done" in lost.body["detail"] and lost.body["attempt"]
+    other = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
+    assert (other.error, other.body["attempt"]) == ("possible_duplicate", lost.body["attempt"])
     front.heals()
     billy.clock.offset = 300
     assert await settle_attempts(billy.context, BY_NAME) == {"succeeded": 1, "failed": 0, "left": 0}

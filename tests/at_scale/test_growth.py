@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.gateway.webhook import LARGEST_MESSAGE
-from shared.operations.catalogue import OPERATIONS
+from shared.road.catalogue import OPERATIONS
 from shared.stores.cosmos import Container, CosmosAccount
 from shared.stores.cosmos_documents import MOST_WORDS, PREFIX, SHIFT
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, RECORDS, TOTALS, layout
@@ -154,7 +154,7 @@ async def test_every_order_and_every_filter_that_a_query_asks_for_has_its_index(
     for after in (None, NOON << SHIFT):
         await mirror.unseen("charge", NOON, 5, after)
     await mirror.list(Query("charge", status="succeeded", customer="cus_1", limit=3))
-    for where in ({"state": "unknown"}, {"key_id": "key_1"}, None):
+    for where in ({"state": "unknown"}, {"due": "yes"}, {"due": "yes", "state": "unknown"}, {"key_id": "key_1"}, None):
         for after in (None, "att_9"):
             await records.find("attempts", where, after=after)
     assert {container for container, _ in texts} == {OBJECTS, ENTRIES, TOTALS, RECORDS}
@@ -171,6 +171,7 @@ async def test_every_order_and_every_filter_that_a_query_asks_for_has_its_index(
 
 
 async def test_a_call_of_the_catalogue_asks_every_partition_only_to_search(billy: Billy, front: Front) -> None:
+    """And to list attempts, each of which is a partition of its own."""
     account = billy.context.mirror._account  # type: ignore[attr-defined]
     charge = billy.stripe.charge(1000)
     await billy.know("charge", charge["id"])
@@ -185,7 +186,7 @@ async def test_a_call_of_the_catalogue_asks_every_partition_only_to_search(billy
         assert answered.error is None, (name, answered.body)
         if any(does == "query across" for _, does in account.units.operations):
             wide.add(name)
-    assert wide == {"search"}
+    assert wide == {"search", "list_attempts"}
 
 
 async def test_a_delivery_is_accepted_without_a_store(billy: Billy, front: Front) -> None:

@@ -15,7 +15,7 @@ from emulators.azurite import ACCOUNT, KEY, addresses, command, connection_strin
 from emulators.packages import node_env
 from shared.gateway.webhook import SECRETS
 from shared.operations.alarms import MIRROR_OLD, QUEUES_AWAY, alarms
-from shared.operations.keys import make_key
+from shared.people.keys import make_key
 from shared.settings import Settings
 from shared.stores.queues import StorageQueues
 from shared.wiring import close_context, make_context

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shared.operations.catalogue import OPERATIONS
+from shared.road.catalogue import OPERATIONS
 from tests.edge.running_system import ROOT
 
 OTHERS = {  # functions that are no operation, with their routes

@@ -26,6 +26,31 @@ class Clock:
         return time.time() + self.offset
 
 
+@dataclass
+class Sent:
+    """`context.Sending` without a road behind it: what was sent, and what of it was a no."""
+
+    key: str
+    seconds: float = 40.0
+    begun: int = 0
+    tries: int = 0
+    noes: int = 0
+    replays: int = 0
+
+    async def begin(self) -> None:
+        self.begun += 1
+
+    def left(self) -> float:
+        return self.seconds
+
+    def sent(self) -> None:
+        self.tries += 1
+
+    def answered(self, *, no: bool, replayed: bool = False) -> None:
+        self.noes += no
+        self.replays += replayed
+
+
 @dataclass(frozen=True)
 class Double:
     """The sandbox, spoken to over plain HTTP."""
@@ -53,6 +78,13 @@ class Double:
         never = {"automatic_payment_methods[enabled]": "true", "automatic_payment_methods[allow_redirects]": "never"}
         intent = self.call("POST", "/v1/payment_intents", asked | never | form)
         return self.call("GET", f"/v1/charges/{intent['latest_charge']}")
+
+    def referenced(self, refund: str) -> None:
+        """Returns when a refund has its acquirer's reference, which comes within seconds and with events of its own."""
+        deadline = time.monotonic() + 20
+        while "reference" not in self.call("GET", f"/v1/refunds/{refund}")["destination_details"]["card"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def asked(self, method: str, path: str) -> int:
         """How many requests of that kind the sandbox has seen."""

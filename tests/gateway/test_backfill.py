@@ -235,7 +235,8 @@ async def test_what_webhooks_lost_is_found_in_stripes_own_list_of_events(company
     await catch_up(context)
     company.call("DELETE", f"/v1/customers/{gone['id']}")
     company.call("POST", f"/v1/customers/{changed['id']}", {"name": "Anew"})
-    company.call("POST", "/v1/refunds", {"charge": charge["id"], "amount": 1500})
+    refund = company.call("POST", "/v1/refunds", {"charge": charge["id"], "amount": 1500})
+    company.referenced(refund["id"])
     caught = await catch_up(context)
     assert caught.applied > 0 and not caught.more
     assert (await context.mirror.get("customer", gone["id"])).deleted

@@ -5,7 +5,7 @@ import pytest
 from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway.client import gateway
-from tests.gateway.conftest import Double
+from tests.gateway.conftest import Double, Sent
 
 
 async def test_a_retrieved_object_is_stamped_no_later_than_it_was_read(context: Context, double: Double) -> None:
@@ -60,8 +60,8 @@ async def test_cancelled_subscriptions_are_listed_too(context: Context, double: 
 
 async def test_the_idempotency_key_is_the_callers_and_none_is_added_to_reads(context: Context, double: Double) -> None:
     stripe, charge = await gateway(context), double.charge()
-    done = await stripe.create_refund({"charge": charge["id"], "amount": 100}, "att_mine")
-    again = await stripe.create_refund({"charge": charge["id"], "amount": 100}, "att_mine")
+    done = await stripe.create_refund({"charge": charge["id"], "amount": 100}, Sent("att_mine"))
+    again = await stripe.create_refund({"charge": charge["id"], "amount": 100}, Sent("att_mine"))
     assert again.value["id"] == done.value["id"]
     await stripe.retrieve("refund", done.value["id"])
     keys = [each["idempotency_key"] for each in double.control("GET", "requests")["requests"][-3:]]

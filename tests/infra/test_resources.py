@@ -218,10 +218,20 @@ def test_azd_deploys_the_service_that_the_app_is_tagged_with(infra: Infrastructu
 
 def test_every_alert_listens_for_something_that_is_said(infra: Infrastructure) -> None:
     rules = {rule["name"]: rule for rule in infra.variable("modules/alerts.bicep", "rules")}
-    assert set(rules) == {"poison-messages", "mirror-age", "unknown-attempts", "audit-touched"}
     from shared.operations.alarms import ATTEMPTS_UNSETTLED, MIRROR_OLD
+    from shared.road.settling import FAILED_LATER, NEEDS_PERSON
+    from shared.road.shown import DISAGREES
 
-    assert f'"{MIRROR_OLD}"' in rules["mirror-age"]["query"] and f'"{ATTEMPTS_UNSETTLED}"' in rules["unknown-attempts"]["query"]
+    lines = {
+        "mirror-age": {MIRROR_OLD},
+        "unknown-attempts": {ATTEMPTS_UNSETTLED},
+        "needs-a-person": {NEEDS_PERSON, FAILED_LATER},
+        "money-disagrees": {DISAGREES},
+    }
+    assert set(rules) == {"poison-messages", "audit-touched", *lines}
+    for name, said in lines.items():
+        assert rules[name]["query"].startswith("AppTraces | where Message contains ")
+        assert set(re.findall(r'"([^"]+)"', rules[name]["query"])) == said
     sent = {
         (each.file, log["category"]) for each in infra.of("Microsoft.Insights/diagnosticSettings") for log in each.at("properties", "logs")
     }

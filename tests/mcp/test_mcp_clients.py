@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from shared.operations.catalogue import OPERATIONS
+from shared.road.catalogue import OPERATIONS
 from tests.peers.node import HOME, node_bin, node_env, node_modules
 from tests.surfaces.running import RunningBilly
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.operations import attempts
-from shared.operations.catalogue import OPERATIONS
+from shared.road import attempts
+from shared.road.catalogue import OPERATIONS
 from shared.surfaces import schemas
 from shared.surfaces.mcp_tools import tool
 from tests.mcp.asking import LEGACY, MODERN, Asker
@@ -214,7 +214,8 @@ async def test_of_a_card_only_four_digits_are_shown(asker: Asker, generation: st
 async def test_every_answer_and_every_refusal_is_what_the_tool_promised(asker: Asker, generation: str, operation: Any) -> None:
     schema = tool(operation)["outputSchema"]
     ids = {kind: value["id"] for kind, value in OBJECTS}
-    needed = {"id": ids.get(operation.name.removeprefix("get_")), "q": "jane"}
+    attempt = (await asker.call(generation, "billy_start_sync", {})).result["structuredContent"]["attempt"]
+    needed = {"id": (ids | {"attempt": attempt}).get(operation.name.removeprefix("get_")), "q": "jane"}
     required = schemas.arguments(operation.input).get("required", [])
     answered = (await asker.call(generation, operation.tool, {name: needed[name] for name in required})).result
     assert answered["isError"] is False, answered

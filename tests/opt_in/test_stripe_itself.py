@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared.actor import system
-from shared.operations.catalogue import BY_NAME
-from shared.operations.execute import execute
+from shared.road.catalogue import BY_NAME
+from shared.road.execute import execute
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.operations.catalogue import OPERATIONS
 from shared.policy import caps, roles
 from shared.policy.decide import Allow, Asked, Deny, decide
+from shared.road.catalogue import OPERATIONS
 
 TABLE = """
 role            | amount      | currency | decision | who can                 | because

@@ -34,6 +34,7 @@ def test_the_same_key_gives_the_same_answer_and_does_nothing_twice(wire, client,
     assert again.content == first.content
     assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
     assert again.headers["original-request"] == first.headers["request-id"] != again.headers["request-id"]
+    assert first.headers["original-request"] == first.headers["request-id"], "the first answer tells it too, so it is no sign of a replay"
     assert customers_named(client, key) == 1
 
 
@@ -46,7 +47,8 @@ def test_the_same_key_with_other_parameters_or_another_path_is_refused(wire, key
 
 
 def test_a_refused_request_that_never_began_is_not_remembered(wire, client, key):
-    assert post(wire, "/v1/customers", {"bogus": "1"}, key).status_code == 400
+    refused = post(wire, "/v1/customers", {"bogus": "1"}, key)
+    assert (refused.status_code, "original-request" in refused.headers) == (400, False)
     assert post(wire, "/v1/customers", {"name": key}, key).status_code == 200
 
 
@@ -76,7 +78,8 @@ def test_a_second_request_while_the_first_is_under_way_is_409(wire, sandbox, key
     second = post(wire, "/v1/customers", {"name": key}, key)
     thread.join()
     assert first == [200]
-    assert (second.status_code, second.json()["error"]["code"]) == (409, "idempotency_key_in_use")
+    error = second.json()["error"]
+    assert (second.status_code, error["code"], error["type"]) == (409, "idempotency_key_in_use", "invalid_request_error")
     assert post(wire, "/v1/customers", {"name": key}, key).headers["idempotent-replayed"] == "true"
 
 
@@ -96,7 +99,8 @@ def test_a_key_means_nothing_on_a_get(wire, key):
 
 def test_a_500_is_remembered_and_a_503_is_not(wire, key):
     fault(wire, match="POST /v1/customers", kind="status", status=500)
-    assert [post(wire, "/v1/customers", {"name": key}, key).status_code for _ in range(2)] == [500, 500]
+    first, again = (post(wire, "/v1/customers", {"name": key}, key) for _ in range(2))
+    assert (first.status_code, again.status_code, again.content) == (500, 500, first.content)
     fault(wire, match="POST /v1/customers", kind="status", status=503)
     assert [post(wire, "/v1/customers", {"name": key}, key + "b").status_code for _ in range(2)] == [503, 200]
 

@@ -21,8 +21,9 @@ CASES = [
     ("POST", "/v1/payment_intents", {"amount": "100000000", "currency": "usd"}, 400, "amount_too_large", "amount"),
     ("POST", "/v1/payment_intents", {"amount": "500", "currency": "usd", "confirm": "maybe"}, 400, None, "confirm"),
     ("POST", "/v1/payment_intents", {"amount": "500", "currency": "usd", "customer": "cus_x"}, 400, "resource_missing", "customer"),
-    ("POST", "/v1/refunds", {}, 400, "parameter_missing", None),
-    ("POST", "/v1/refunds", {"charge": "ch_x"}, 404, "resource_missing", "charge"),
+    ("POST", "/v1/refunds", {}, 400, None, None),
+    ("POST", "/v1/refunds", {"charge": "ch_x"}, 404, "resource_missing", "id"),
+    ("POST", "/v1/refunds", {"payment_intent": "pi_x"}, 404, "resource_missing", "payment_intent"),
     ("GET", "/v1/charges/ch_x", {}, 404, "resource_missing", "id"),
     ("GET", "/v1/charges?bogus=1", {}, 400, "parameter_unknown", "bogus"),
     ("GET", "/v1/nothing", {}, 404, None, None),
@@ -66,7 +67,7 @@ def test_a_restricted_key_is_told_which_permission_it_lacks(sandbox, wire):
         narrow.v1.refunds.create({"charge": "ch_x"})
     account = wire.get("/v1/account").json()["id"]
     assert refused.value.http_status == 403
-    assert refused.value.error.code is None
+    assert refused.value.error.code == "more_permissions_required"
     assert refused.value.user_message == (
         f"The provided key 'rk_test_******9876' does not have the required permissions for this endpoint on account '{account}'."
         " Having the 'rak_refund_write' permission would allow this request to continue."
@@ -124,7 +125,8 @@ def test_a_declined_card_is_402_with_its_code_and_leaves_a_failed_charge(client,
     assert (intent.status, intent.last_payment_error.code, intent.latest_charge) == ("requires_payment_method", code, charge.id)
     with pytest.raises(stripe.InvalidRequestError) as unrefundable:
         client.v1.refunds.create({"charge": charge.id})
-    assert unrefundable.value.code == "charge_not_refundable"
+    assert (unrefundable.value.http_status, unrefundable.value.code, unrefundable.value.param) == (400, None, None)
+    assert unrefundable.value.user_message == f"This PaymentIntent ({intent.id}) does not have a successful charge to refund."
 
 
 def test_a_number_that_is_no_test_card_is_refused(client):

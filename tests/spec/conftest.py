@@ -14,13 +14,14 @@ import pytest
 
 from shared.actor import Origin
 from shared.context import Context, Seam
-from shared.operations.catalogue import BY_NAME
-from shared.operations.keys import make_key
+from shared.people.keys import make_key
 from shared.policy.roles import ROLES
+from shared.road.catalogue import BY_NAME
 from shared.settings import Settings
 from shared.surfaces import mcp, rest
 from shared.wiring import close_context, make_context
 from tests.peers.sandbox import running_sandbox
+from tests.road.conftest import home as home
 
 STRIPE_KEY = "rk_test_specification000000000000"
 
@@ -37,10 +38,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a surface said: `error` is the problem's code, or None."""
+    """What a surface said: `error` is the problem's code, or None; `wakes` the queue that it asks the edge to wake."""
 
     body: dict[str, Any]
     error: str | None
+    wakes: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Billy:
         facts = BY_NAME[operation]
         path = {name: str(arguments.pop(name)) for name in facts.path_fields if name in arguments}
         reads = facts.verb in ("GET", "DELETE")
-        answer = await rest.answer(
+        answered = await rest.answer(
             facts,
             func.HttpRequest(
                 method=facts.verb,
@@ -111,8 +113,9 @@ class Billy:
             ),
             self.context,
         )
+        answer = answered.response
         body = json.loads(answer.get_body())
-        return Answered(body, body["code"] if answer.status_code >= 400 else None)
+        return Answered(body, body["code"] if answer.status_code >= 400 else None, answered.wakes)
 
     async def mcp(self, role: str, operation: str, /, **arguments: Any) -> Answered:
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": f"billy_{operation}", "arguments": arguments}}
@@ -128,7 +131,7 @@ class Billy:
         )
         result = json.loads(answer.body).get("result", {})
         body = result.get("structuredContent") or {}
-        return Answered(body, body["code"] if result.get("isError") else None)
+        return Answered(body, body["code"] if result.get("isError") else None, answer.wakes)
 
     async def know(self, kind: str, id: str) -> None:
         """The mirror learns of an object, as from its event."""

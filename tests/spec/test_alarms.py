@@ -7,8 +7,8 @@ import pytest
 from functions.alarms import raise_alarms
 from shared import wiring
 from shared.operations.alarms import ATTEMPTS_UNSETTLED, KINDS, MIRROR_OLD, OLDEST, PATIENCE, Alarm, alarms
-from shared.operations.catalogue import BY_NAME
-from shared.operations.settling import settle_attempts
+from shared.road.catalogue import BY_NAME
+from shared.road.settling import settle_attempts
 from tests.spec.conftest import TRACE, Billy, invocation_of
 
 

@@ -2,14 +2,17 @@
 
 import json
 import logging
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables.aio import TableClient
 
-from shared.operations.catalogue import BY_NAME
-from shared.operations.settling import settle_attempts
+from shared.operations import create_refund
+from shared.road.catalogue import BY_NAME
+from shared.road.fence import Gate
+from shared.road.settling import settle_attempts
 from shared.stores.cosmos import CosmosAccount
 from shared.stores.cosmos_layout import layout
 from shared.stores.tables import TABLE
@@ -124,29 +127,71 @@ async def test_a_repeat_whose_act_fails_again_leaves_one_row_of_being_asked_and_
     for _ in range(2):
         billy.stripe.fault(match="POST /v1/refunds", kind="status", status=429, times=1)
         assert (await billy.rest("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")).error == "rate_limited"
-    rows = [(row["decision"], row.get("code")) for row in reversed(await billy.audit(operation="create_refund"))]
-    assert rows == [("allowed", None), ("outcome", "rate_limited")] * 2
+    found = list(reversed(await billy.audit(operation="create_refund")))
+    assert [(row["decision"], row.get("code")) for row in found] == [("allowed", None), ("outcome", "rate_limited")] * 2
+    assert [row.get("amount") for row in found] == [100, None, None, None], "sums over rows count an attempt once"
+
+
+def crashing(*_: object, **__: object) -> Any:
+    raise RuntimeError("rk_live_secret of a customer")
+
+
+async def rows_of(billy: Billy, attempt: str) -> list[dict[str, Any]]:
+    """The rows of an attempt, oldest first."""
+    return list(reversed(await billy.audit(attempt=attempt)))
 
 
 @pytest.mark.requirement("SC-12")
-async def test_a_crash_while_acting_leaves_an_attempt_that_is_settled_from_stripe(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_while_acting_leaves_an_attempt_that_is_settled_from_stripe(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     charge = billy.stripe.charge(1000)
-    apply = type(billy.context.mirror).apply
-
-    async def crash(self: object, writes: object) -> None:
-        raise RuntimeError("the mirror is gone")
-
-    monkeypatch.setattr(type(billy.context.mirror), "apply", crash)
-    answered = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
-    monkeypatch.setattr(type(billy.context.mirror), "apply", apply)
-    assert (answered.error, len(billy.stripe.refunds(charge["id"]))) == ("internal", 1)
+    with monkeypatch.context() as broken:
+        broken.setattr(create_refund, "refund_as_done", crashing)
+        answered = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
+    assert (answered.error, answered.body["attempt_state"], len(billy.stripe.refunds(charge["id"]))) == ("unavailable", "unknown", 1)
+    assert answered.body["reference"] in caplog.text and "rk_live_secret" not in caplog.text + json.dumps(answered.body)
     billy.clock.offset = 200
     assert (await settle_attempts(billy.context, BY_NAME))["succeeded"] == 1
-    found = list(reversed(await billy.audit(attempt=answered.body["attempt"])))
+    found = await rows_of(billy, answered.body["attempt"])
     rows = [(row["decision"], row.get("code"), row.get("state")) for row in found]
-    assert rows == [("allowed", None, None), ("outcome", "internal", "started"), ("outcome", None, "succeeded")]
+    assert rows == [("allowed", None, None), ("outcome", "unavailable", "unknown"), ("outcome", None, "succeeded")]
+    assert found[1]["reference"] == answered.body["reference"]
     (id,) = {row["correlation_id"] for row in found}
     assert list(reversed(await billy.audit(correlation_id=id))) == found, "its end is found where its beginning is"
+    assert len(billy.stripe.refunds(charge["id"])) == 1
+
+
+@pytest.mark.requirement("SC-12")
+async def test_a_crash_before_anything_was_sent_leaves_a_failed_attempt_that_the_same_call_makes_again(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge = billy.stripe.charge(1000)
+    asked = {"charge": charge["id"], "amount": 100, "idempotency_key": "k"}
+    with monkeypatch.context() as broken:
+        broken.setattr(Gate, "begin", crashing)
+        answered = await billy.rest("owner", "create_refund", **asked)
+    assert (answered.error, answered.body["reference"][:4], billy.stripe.refunds(charge["id"])) == ("internal", "ref_", [])
+    again = await billy.rest("owner", "create_refund", **asked)
+    assert (again.error, again.body["attempt"], len(billy.stripe.refunds(charge["id"]))) == (None, answered.body["attempt"], 1)
+    rows = [(row["decision"], row.get("code"), row.get("state")) for row in await rows_of(billy, answered.body["attempt"])]
+    assert rows == [("allowed", None, None), ("outcome", "internal", "failed"), ("allowed", None, None), ("outcome", None, "succeeded")]
+
+
+@pytest.mark.requirement("SC-82")
+async def test_a_mirror_that_fails_after_the_act_changes_neither_the_answer_nor_its_rows(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge = billy.stripe.charge(1000)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(billy.context.mirror), "apply", crashing)
+        answered = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
+    (refund,) = billy.stripe.refunds(charge["id"])
+    assert (answered.error, answered.body["result"]["id"]) == (None, refund["id"])
+    rows = [(row["decision"], row.get("code"), row.get("state")) for row in await rows_of(billy, answered.body["attempt"])]
+    assert rows == [("allowed", None, None), ("outcome", None, "succeeded")]
+    again = await billy.rest("owner", "create_refund", charge=charge["id"], amount=100)
+    assert (again.error, again.body["attempt"]) == ("possible_duplicate", answered.body["attempt"])
 
 
 @pytest.mark.requirement("AB-162")

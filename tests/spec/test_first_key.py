@@ -9,7 +9,7 @@ import pytest
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.first_key import SECRET, adopt_first_key
-from shared.operations.keys import find_key, make_key
+from shared.people.keys import find_key, make_key
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 

@@ -16,7 +16,8 @@ async def test_the_owner_makes_a_key_that_has_its_role_and_is_shown_once(billy: 
     assert (await billy.rest(key, "create_refund", charge="ch_1")).error == "not_allowed"
     listed = (await billy.rest("owner", "list_keys")).body["data"]
     assert key not in str(listed)
-    assert next(each for each in listed if each["id"] == made["result"]["id"])["name"] == "support bot"
+    shown = next(each for each in listed if each["id"] == made["result"]["id"])
+    assert (shown["name"], shown["lineage"]) == ("support bot", shown["id"])
 
 
 @pytest.mark.requirement("AB-166", "SC-14")

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.operations.catalogue import BY_NAME
-from shared.operations.settling import settle_attempts
+from shared.road.catalogue import BY_NAME
+from shared.road.settling import settle_attempts
 from shared.wiring import close_context, make_context
 from tests.spec.conftest import Billy
 
@@ -119,7 +119,9 @@ async def test_a_dry_run_says_what_would_happen_and_does_nothing(both: Billy) ->
     would = await both.call("billing_manager", "create_refund", charge=charge["id"], dry_run=True)
     would_not = await both.call("billing_clerk", "create_refund", charge=charge["id"], dry_run=True)
     assert (would.body["status"], would.body["would"], would.body["settled"]["amount"]) == ("preview", "act", 20_000)
-    assert (would_not.body["would"], would_not.body["who_can"]) == ("refuse", ["billing_manager", "owner"])
+    assert would.body["view"]["facts"]["amount_formatted"] == "200.00 USD"
+    assert (would_not.body["would"], would_not.body["code"]) == ("refuse", "not_allowed")
+    assert would_not.body["who_can"] == ["billing_manager", "owner"]
     assert both.stripe.refunds(charge["id"]) == []
     assert await both.context.records.find("attempts") == []
 
@@ -148,21 +150,42 @@ async def test_a_key_that_was_used_for_something_else_is_a_conflict(both: Billy)
     assert (await both.call("owner", "create_refund", charge=charge["id"], amount=101, idempotency_key="k")).error == "conflict"
 
 
-async def test_the_same_key_of_somebody_else_is_another_attempt(both: Billy) -> None:
+async def test_the_same_key_of_somebody_else_is_another_attempt_and_the_same_movement_is_still_one(both: Billy) -> None:
     charge = both.stripe.charge(1000)
     first = await both.call("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")
-    second = await both.call("billing_clerk", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")
-    assert first.body["attempt"] != second.body["attempt"]
+    same = await both.call("billing_clerk", "create_refund", charge=charge["id"], amount=100, idempotency_key="k")
+    other = await both.call("billing_clerk", "create_refund", charge=charge["id"], amount=50, idempotency_key="k")
+    assert (same.error, same.body["attempt"]) == ("possible_duplicate", first.body["attempt"])
+    assert (other.error, other.body["attempt"] != first.body["attempt"]) == (None, True)
+    assert sorted(refund["amount"] for refund in both.stripe.refunds(charge["id"])) == [50, 100]
 
 
-async def test_the_same_refund_again_without_a_key_is_a_possible_duplicate_for_ten_minutes(both: Billy) -> None:
+@pytest.mark.requirement("SC-71")
+async def test_the_same_refund_again_is_a_possible_duplicate_for_ten_minutes_with_or_without_a_key(both: Billy) -> None:
     charge = both.stripe.charge(1000)
-    await both.call("owner", "create_refund", charge=charge["id"], amount=100)
-    assert (await both.call("billing_clerk", "create_refund", charge=charge["id"], amount=100)).error == "possible_duplicate"
-    assert (await both.call("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="meant")).error is None
+    asked = {"charge": charge["id"], "amount": 100}
+    first = await both.call("owner", "create_refund", **asked)
+    for role, more in (("billing_clerk", {}), ("owner", {"idempotency_key": "meant"}), ("owner", {"reason": "duplicate"})):
+        again = await both.call(role, "create_refund", **asked, **more)
+        assert (again.error, again.body["attempt"]) == ("possible_duplicate", first.body["attempt"])
+        assert again.body["attempt_result"]["id"] == first.body["result"]["id"]
     both.clock.offset = 601
-    assert (await both.call("owner", "create_refund", charge=charge["id"], amount=100)).error is None
-    assert len(both.stripe.refunds(charge["id"])) == 3
+    assert (await both.call("owner", "create_refund", **asked)).error is None
+    assert len(both.stripe.refunds(charge["id"])) == 2
+
+
+@pytest.mark.requirement("SC-71")
+async def test_who_means_the_same_refund_once_more_names_the_earlier_attempt_and_that_holds_for_one(both: Billy) -> None:
+    charge = both.stripe.charge(1000)
+    asked = {"charge": charge["id"], "amount": 100}
+    first = await both.call("owner", "create_refund", **asked, idempotency_key="k")
+    meant = await both.call("owner", "create_refund", **asked, repeat_of=first.body["attempt"])
+    again = await both.call("owner", "create_refund", **asked, repeat_of=first.body["attempt"])
+    assert (meant.error, meant.body["attempt"] != first.body["attempt"]) == (None, True)
+    assert (again.error, again.body["attempt"]) == ("possible_duplicate", meant.body["attempt"])
+    assert len(both.stripe.refunds(charge["id"])) == 2
+    kept = await both.call("owner", "create_refund", **asked, idempotency_key="k")
+    assert kept.body["attempt"] == first.body["attempt"], "a repeat of the first call is still that call"
 
 
 @pytest.mark.requirement("SC-32")
@@ -170,7 +193,10 @@ async def test_ten_calls_at_once_with_one_key_refund_once(both: Billy) -> None:
     charge = both.stripe.charge(1000)
     calls = [both.call("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="one") for _ in range(10)]
     answers = await asyncio.gather(*calls)
-    assert {answer.error for answer in answers} <= {None, "conflict"}
+    assert {answer.error for answer in answers} <= {None, "unavailable"}
+    assert None in {answer.error for answer in answers}
+    assert {answer.body["retry_after"] for answer in answers if answer.error} <= {1}, "whoever came second is told to ask again in a second"
+    assert len({answer.body["attempt"] for answer in answers}) == 1
     assert len(both.stripe.refunds(charge["id"])) == 1
     again = await both.call("owner", "create_refund", charge=charge["id"], amount=100, idempotency_key="one")
     assert again.body["result"]["id"] == both.stripe.refunds(charge["id"])[0]["id"]

@@ -55,9 +55,22 @@ async def test_a_start_begins_one_run_and_a_second_start_answers_with_it(billy: 
     assert (state["running"], state["complete"], state["kinds"]) == (True, False, {})
 
 
-async def test_a_dry_run_starts_nothing(billy: Billy) -> None:
-    assert (await billy.rest("owner", "start_sync", dry_run=True)).body["status"] == "preview"
-    assert (await billy.rest("owner", "get_sync")).body["running"] is False
+async def test_a_start_wakes_its_queue_where_a_run_begins_or_goes_on_and_nowhere_else(both: Billy) -> None:
+    first = await both.call("owner", "start_sync", idempotency_key="k")
+    joined = await both.call("owner", "start_sync")
+    repeated = await both.call("owner", "start_sync", idempotency_key="k")
+    assert (first.wakes, joined.wakes, repeated.wakes) == (sync.QUEUE, None, None)
+    run = await both.context.records.get("sync", "run")
+    assert run is not None
+    await both.context.records.replace("sync", run, run.document | {"state": "stalled"})
+    again = await both.call("owner", "start_sync")
+    assert (again.wakes, again.body["result"]) == (sync.QUEUE, first.body["result"])
+
+
+async def test_a_dry_run_starts_nothing_and_wakes_nobody(both: Billy) -> None:
+    preview = await both.call("owner", "start_sync", dry_run=True)
+    assert (preview.body["status"], preview.body["would"], preview.wakes) == ("preview", "act", None)
+    assert (await both.rest("owner", "get_sync")).body["running"] is False
 
 
 @pytest.mark.parametrize("role", ["billing_manager", "billing_clerk", "read_only"])

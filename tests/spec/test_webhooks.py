@@ -20,7 +20,7 @@ from functions import webhooks
 from shared import wiring
 from shared.errors import BillyError
 from shared.gateway.webhook import FRESH, LARGEST, LARGEST_MESSAGE, SECRETS, accept, apply_message
-from shared.operations.keys import make_key
+from shared.people.keys import make_key
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until

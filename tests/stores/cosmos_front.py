@@ -1,6 +1,7 @@
 """A front before the Cosmos server: it passes everything on, but what a rule says fails as it fails in Azure."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ PASSED = ("content-type", "etag", "x-ms-continuation", "x-ms-item-count", "x-ms-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: its container (empty where it is about none) and what it wants to do."""
+    """A request: its container (empty where it is about none) and what it wants to do. `account` asks what the account is like."""
 
     container: str
     does: str
@@ -43,6 +44,8 @@ class Front:
     rule: Callable[[Asked], Refusal | None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
     held: Hold | None = None
+    consistency: str = ""  # what the account tells in place of its own
+    levels: list[str | None] = field(default_factory=list)  # the consistency that each request asks for, where it asks for one
 
     def fails(self, container: str, does: str, status: int, *, times: int = 10**9, after: bool = False, **headers: str) -> None:
         """From now on, `times` requests of that kind fail."""
@@ -67,6 +70,8 @@ class Front:
 
 def _asked(request: web.Request) -> Asked:
     parts = request.path.strip("/").split("/")
+    if parts == [""]:
+        return Asked("", "account")
     container = parts[3] if len(parts) > 4 and parts[4] == "docs" else ""
     if request.method == "POST" and request.headers.get("x-ms-documentdb-isquery", "").lower() == "true":
         return Asked(container, "query")
@@ -82,6 +87,7 @@ async def running_front(endpoint: str) -> AsyncIterator[Front]:
         async def handle(request: web.Request) -> web.StreamResponse:
             asked = _asked(request)
             front.asked.append(asked)
+            front.levels.append(request.headers.get("x-ms-consistency-level"))
             if front.held is not None and front.held.asked == asked:
                 front.held.arrived.put_nowait(asked)
                 await front.held.released.wait()
@@ -91,6 +97,10 @@ async def running_front(endpoint: str) -> AsyncIterator[Front]:
             if refusal is None or refusal.after:
                 async with session.request(request.method, endpoint + request.path_qs, data=body or None, headers=sent) as answer:
                     content = await answer.read()
+                    if front.consistency and asked.does == "account":
+                        told = json.loads(content)
+                        told["userConsistencyPolicy"]["defaultConsistencyLevel"] = front.consistency
+                        content = json.dumps(told).encode()
                     if refusal is None:
                         kept = {name: value for name, value in answer.headers.items() if name.lower() in PASSED}
                         return web.Response(status=answer.status, body=content, headers=kept)

@@ -15,7 +15,7 @@ from shared.stores.cosmos_documents import PREFIX, asked, beginnings
 from shared.stores.cosmos_layout import OBJECTS, RECORDS, TOTALS, layout
 from shared.stores.cosmos_mirror import CosmosMirror
 from shared.stores.cosmos_records import CosmosRecords
-from shared.stores.expiry import EXPIRY
+from shared.stores.expiry import DAY
 from shared.stores.protocols import Applied, Write
 from shared.stores.words import holds
 from tests.stores.adapters import COSMOS, cosmos_account
@@ -104,12 +104,24 @@ async def test_a_new_object_costs_as_many_operations_as_the_cost_table_says(acco
 
 
 @marked
-async def test_events_and_claims_expire_and_keys_do_not(account: CosmosAccount) -> None:
+async def test_events_and_claims_that_ended_expire_and_nothing_else_does(account: CosmosAccount) -> None:
     records = CosmosRecords(account)
     for collection in ("events", "claims", "keys", "attempts"):
-        await records.insert(collection, "one", {})
-    rows = await account.container(RECORDS).query("SELECT c.collection, c.ttl FROM c", {})
-    assert {row["collection"]: row.get("ttl") for row in rows} == {**EXPIRY, "keys": None, "attempts": None}
+        await records.insert(collection, "one", {"ended": None})
+        await records.insert(collection, "two", {"ended": 1_800_000_000})
+    rows = await account.container(RECORDS).query("SELECT c.collection, c.key, c.ttl FROM c", {})
+    told = {(row["collection"], row["key"]): row["ttl"] for row in rows if "ttl" in row}
+    assert told == {("events", "one"): 30 * DAY, ("events", "two"): 30 * DAY, ("claims", "two"): DAY}
+
+
+@marked
+async def test_a_claim_expires_from_when_it_ends_and_no_more_once_it_is_open_again(account: CosmosAccount) -> None:
+    records = CosmosRecords(account)
+    claim = await records.insert("claims", "c", {})
+    for document, ttl in (({"ended": "yes"}, DAY), ({"ended": False}, None), ({"ended": True}, DAY)):
+        claim = await records.replace("claims", claim, document)
+        (row,) = await account.container(RECORDS).query("SELECT c.ttl FROM c", {})
+        assert row == ({} if ttl is None else {"ttl": ttl})
 
 
 @pytest.mark.parametrize("id", ["a/b", "a\\b", "a?b", "a#b", "ü", "a b", "", "=", "\ud800", "x" * 5_000])

@@ -57,6 +57,18 @@ async def test_records_are_found_by_fields_in_descending_order_of_id_page_by_pag
     assert await records.find("attempts", {"missing": "x"}) == []
 
 
+async def test_what_is_due_is_found_in_descending_order_of_id_until_it_is_due_no_more(records: Records) -> None:
+    for n in range(9):
+        await records.insert("attempts", f"att_{n}", {"state": "succeeded", "due": "yes"} if n % 2 else {"state": "unknown"})
+    await records.insert("claims", "att_99", {"due": "yes"})
+    assert [each.id for each in await records.find("attempts", {"due": "yes"}, limit=3)] == ["att_7", "att_5", "att_3"]
+    assert [each.id for each in await records.find("attempts", {"due": "yes"}, limit=3, after="att_3")] == ["att_1"]
+    assert await records.find("attempts", {"due": "no"}) == [] == await records.find("attempts", {"due": "yes", "state": "unknown"})
+    (fifth,) = await records.find("attempts", {"due": "yes", "state": "succeeded"}, limit=1, after="att_7")
+    await records.replace("attempts", fifth, {"state": "succeeded"})
+    assert [each.id for each in await records.find("attempts", {"due": "yes"})] == ["att_7", "att_3", "att_1"]
+
+
 async def test_a_number_is_not_the_text_of_it(records: Records) -> None:
     await records.insert("attempts", "a", {"n": 3})
     assert await records.find("attempts", {"n": "3"}) == []
@@ -67,6 +79,13 @@ async def test_a_record_is_found_under_what_it_says_now(records: Records) -> Non
     await records.replace("attempts", record, {"state": "done"})
     assert await records.find("attempts", {"state": "open"}) == []
     assert [each.id for each in await records.find("attempts", {"state": "done"})] == ["a"]
+
+
+@pytest.mark.parametrize("ended", [None, 1_800_000_000])
+async def test_a_claim_is_read_as_any_record_is_whether_it_has_ended_or_not(records: Records, ended: int | None) -> None:
+    claim = await records.insert("claims", "c", {"attempt": "att_1"})
+    changed = await records.replace("claims", claim, {"attempt": "att_1", "ended": ended})
+    assert await records.get("claims", "c") == changed == (await records.find("claims"))[0]
 
 
 @pytest.mark.parametrize("text", ["x' OR '1'='1", '"', "%", "ü", ""])

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from shared.stores import sqlite_search
-from shared.stores.expiry import EXPIRY
+from shared.stores.expiry import DAY
 from shared.stores.protocols import Applied, Changed, Exists, Query, Write
 from shared.stores.sqlite import Database, NewerStore
 from shared.stores.sqlite_audit import SqliteAuditLog
 from shared.stores.sqlite_mirror import SqliteMirror
-from shared.stores.sqlite_records import MIGRATION, PURGE, SqliteRecords
+from shared.stores.sqlite_records import EXPIRES, MIGRATION, PURGE, SqliteRecords
 
 
 def records_of(home: Path) -> SqliteRecords:
@@ -288,9 +288,10 @@ def test_the_files_of_a_store_are_their_owners_alone_whatever_they_were_before(t
 async def test_a_record_whose_time_is_over_is_there_for_nobody_and_its_id_is_free(tmp_path: Path) -> None:
     now = 1_800_000_000.0
     records = SqliteRecords.open(tmp_path, lambda: now)
-    over, changed, other = [await records.insert(*where, {"key_id": "k"}) for where in (("claims", "a"), ("claims", "b"), ("keys", "a"))]
-    now += EXPIRY["claims"] - 1
-    changed = await records.replace("claims", changed, {"key_id": "k", "n": 2})
+    ended = {"key_id": "k", "ended": now}
+    over, changed, other = [await records.insert(*where, ended) for where in (("claims", "a"), ("claims", "b"), ("keys", "a"))]
+    now += DAY - 1
+    changed = await records.replace("claims", changed, ended | {"n": 2})
     assert await records.find("claims") == [changed, over]
     now += 1
     assert await records.get("claims", "a") is None and await records.find("claims", {"key_id": "k"}) == [changed]
@@ -303,6 +304,24 @@ async def test_a_record_whose_time_is_over_is_there_for_nobody_and_its_id_is_fre
     await records.close()
 
 
+async def test_a_claim_stays_until_it_has_ended_and_a_day_longer(tmp_path: Path) -> None:
+    now = 1_800_000_000.0
+    records = SqliteRecords.open(tmp_path, lambda: now)
+    still, ending, reopened = [await records.insert("claims", id, {"attempt": "att_1"}) for id in ("still", "ending", "reopened")]
+    now += 100 * DAY
+    assert await records.purge(10) == 0 and len(await records.find("claims")) == 3
+    ending = await records.replace("claims", ending, ending.document | {"ended": now})
+    reopened = await records.replace("claims", reopened, reopened.document | {"ended": now})
+    now += DAY - 1
+    reopened = await records.replace("claims", reopened, {"attempt": "att_2"})
+    assert await records.get("claims", "ending") == ending
+    now += 1
+    assert await records.get("claims", "ending") is None and await records.purge(10) == 1
+    now += 100 * DAY
+    assert await records.find("claims") == [still, reopened]
+    await records.close()
+
+
 async def test_what_expired_is_deleted_in_small_batches_oldest_first_and_gives_its_place_back(tmp_path: Path) -> None:
     now = 1_800_000_000.0
     records = SqliteRecords.open(tmp_path, lambda: now)
@@ -310,7 +329,7 @@ async def test_what_expired_is_deleted_in_small_batches_oldest_first_and_gives_i
         now += 1
         await records.insert("events", f"evt_{n:02}", {"type": "x"})
     await records.insert("keys", "k1", {})
-    now += EXPIRY["events"] - 4.5
+    now += 30 * DAY - 4.5
     assert len(await records.find("events")) == 5
     assert [await records.purge(8) for _ in range(4)] == [8, 8, 4, 0]
     assert [each.id for each in await records.find("events")] == [f"evt_{n}" for n in (24, 23, 22, 21, 20)]
@@ -324,15 +343,62 @@ async def test_what_expired_is_deleted_in_small_batches_oldest_first_and_gives_i
 
 async def test_records_from_before_there_was_expiry_have_their_whole_time_before_them(tmp_path: Path) -> None:
     old = Database(tmp_path / "records.sqlite", (MIGRATION,))
-    await old.write(
-        lambda connection: connection.executemany("INSERT INTO records VALUES (?, 'a', 1, '{}')", [("events",), ("keys",)]).rowcount
-    )
+    rows = [("events",), ("keys",), ("claims",)]
+    await old.write(lambda connection: connection.executemany("INSERT INTO records VALUES (?, 'a', 1, '{}')", rows).rowcount)
     await old.close()
     now = time.time()
     records = SqliteRecords.open(tmp_path, lambda: now)
-    now += EXPIRY["events"] - 60
+    now += 30 * DAY - 60
     assert await records.get("events", "a") is not None
     now += 120
     assert await records.get("events", "a") is None and await records.get("keys", "a") is not None
+    assert await records.get("claims", "a") is not None, "nobody knows whether it has ended"
     assert await records.purge(10) == 1
     await records.close()
+
+
+async def test_claims_that_were_to_expire_before_they_ended_stay_and_those_that_had_expired_stay_gone(tmp_path: Path) -> None:
+    now = time.time()
+    old = Database(tmp_path / "records.sqlite", (MIGRATION, EXPIRES))
+    rows = [
+        ("claims", "open", "{}", now + 60),
+        ("claims", "ended", '{"ended": 1}', now + 60),
+        ("claims", "over", "{}", now - 60),
+        ("events", "e", "{}", now + 60),
+    ]
+    await old.write(lambda connection: connection.executemany("INSERT INTO records VALUES (?, ?, 1, ?, ?)", rows).rowcount)
+    await old.close()
+    records = SqliteRecords.open(tmp_path, lambda: now)
+    assert [each.id for each in await records.find("claims")] == ["open", "ended"]
+    now += 100 * DAY
+    assert [each.id for each in await records.find("claims")] == ["open"] and await records.get("events", "e") is None
+    await records.close()
+
+
+# Finding
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ({"due": "yes"}, "by_due"),
+        ({"state": "unknown"}, "by_state"),
+        ({"key_id": "k"}, "by_key_id"),
+        ({"state": "a", "due": "yes"}, "by_due"),
+    ],
+)
+@pytest.mark.parametrize("after", [None, "att_9"])
+async def test_a_field_is_found_in_its_index_which_has_the_order_too(
+    tmp_path: Path, where: dict[str, str], index: str, after: str | None
+) -> None:
+    records = records_of(tmp_path)
+    asked: list[str] = []
+    records._file._reader.set_trace_callback(asked.append)
+    await records.find("attempts", where, after=after)
+    await records.close()
+    (statement,) = [each for each in asked if each.startswith("SELECT")]
+    with closing(sqlite3.connect(tmp_path / "records.sqlite")) as raw:
+        plan = [row[-1] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert plan == [f"SEARCH records USING INDEX {index} (collection=? AND <expr>=?{' AND id<?' if after else ''})"], (
+        "and nothing is sorted"
+    )

@@ -10,7 +10,7 @@ import orjson
 
 from shared import wiring
 from shared.context import Context
-from shared.operations.keys import make_key
+from shared.people.keys import make_key
 from shared.policy.roles import ROLES
 from shared.settings import Settings
 from shared.stores.protocols import Write

@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.execute import parse
-from shared.operations.operation import Operation
+from shared.road.catalogue import OPERATIONS
+from shared.road.execute import parse
+from shared.road.operation import Operation
 from shared.surfaces import openapi
 from shared.surfaces.openapi_examples import ANSWERS, ARGUMENTS, BODIES
 

@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.operation import Input, Operation
+from shared.road.catalogue import OPERATIONS
+from shared.road.operation import Input, Operation
 from shared.surfaces import schemas
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

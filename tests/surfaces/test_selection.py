@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from shared.errors import BillyError
-from shared.operations.catalogue import OPERATIONS
 from shared.policy.roles import ROLES
+from shared.road.catalogue import OPERATIONS
 from shared.surfaces.selection import Selection, offered, read_selection
 
 

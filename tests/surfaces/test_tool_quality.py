@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.operations.catalogue import OPERATIONS
-from shared.operations.operation import Operation
+from functions import mcp
+from shared.road.catalogue import OPERATIONS
+from shared.road.operation import Operation
 from shared.surfaces import schemas
 from shared.surfaces.mcp_tools import annotations, tool
 from shared.surfaces.tools import describe
@@ -22,6 +23,8 @@ PREFIXES = {
     "subscription": "sub_",
     "invoice": "in_",
     "refund": "re_",
+    "attempt": "att_",
+    "repeat_of": "att_",
 }
 
 
@@ -101,9 +104,11 @@ def test_a_write_says_how_to_try_it_and_how_to_repeat_it(operation: Operation) -
         assert "dry_run" in operation.description
 
 
-@each_tool
-def test_no_tool_needs_a_queue_message_which_mcp_could_not_send(operation: Operation) -> None:
-    assert operation.wakes is None, "the function of /mcp has no queue output: give it one before such an operation is offered to agents"
+def test_every_queue_that_an_operation_wakes_is_bound_by_the_function_of_mcp() -> None:
+    (function,) = (each._function for each in mcp.blueprint._function_builders)
+    bound = {each.queue_name for each in function.get_bindings() if each.type == "queue"}
+    woken = {operation.wakes for operation in OPERATIONS if operation.wakes}
+    assert woken and woken == bound == {mcp.QUEUE}
 
 
 @each_tool

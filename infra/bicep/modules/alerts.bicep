@@ -21,8 +21,20 @@ var rules = [
   {
     name: 'unknown-attempts'
     severity: 1
-    text: 'An attempt to move money has no known outcome after its grace. GET /api/audit?attempt= shows it; it is never repeated by itself.'
+    text: 'Attempts to move money have no known outcome after 15 minutes. GET /api/attempts?state=unknown shows them; nothing is repeated by itself.'
     query: 'AppTraces | where Message contains "billy.attempts_unsettled"'
+  }
+  {
+    name: 'needs-a-person'
+    severity: 1
+    text: 'What became of an attempt cannot be found out by itself, and its movement is blocked until a person ends it. docs/exactly-once.md says how.'
+    query: 'AppTraces | where Message contains "billy.attempt_needs_a_person" or Message contains "billy.settling_failed"'
+  }
+  {
+    name: 'money-disagrees'
+    severity: 0
+    text: 'Stripe shows other movements of money than were recorded. GET /api/audit?attempt= shows which; docs/exactly-once.md says what to do.'
+    query: 'AppTraces | where Message contains "billy.stripe_disagrees"'
   }
   {
     name: 'audit-touched'

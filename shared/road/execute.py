@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from shared.actor import Actor
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations import trail, writing
-from shared.operations.operation import Call, Input, Operation
 from shared.policy.decide import Asked, Deny, decide
+from shared.road import refusals, trail, writing
+from shared.road.calls import Call
+from shared.road.operation import Input, Operation, Read, Write
+from shared.road.trail import Decided, Row
 from shared.telemetry.invocation import correlated, crashed
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import span
@@ -25,10 +27,11 @@ BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a surface sends on: a JSON object and the HTTP status that fits it."""
+    """What a surface sends on: a JSON object, the HTTP status that fits it, and the queue to be woken, if something was started."""
 
     body: dict[str, Any]
     status: int = 200
+    wakes: str | None = None
 
 
 async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, *, strings: bool = False) -> Outcome:
@@ -55,16 +58,10 @@ async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Ac
         raise
     except Exception as crash:
         error = crashed(crash, operation.name, context.seam)
-        await trail.append(
-            context,
-            operation=operation.name,
-            origin=actor.origin,
-            actor=actor,
-            decision="refused" if operation.writes else "allowed",
-            code=error.code,
-            arguments=dict(arguments),
-            reference=error.reference,
-        )
+        decision = Decided.REFUSED if operation.writes else Decided.ALLOWED
+        call = Call(context, actor, None)
+        row = Row.of(call, operation.name, decision, arguments=dict(arguments), code=error.code, reference=error.reference)
+        await trail.append(context, row)
         raise error from None
 
 
@@ -72,33 +69,30 @@ async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Act
     try:
         permitted = decide(Asked(actor.role, operation.permission))
         if isinstance(permitted, Deny):
-            raise writing.denied(permitted)
-        input = parse(operation, arguments, strings)
+            raise refusals.denied(permitted)
+        call = Call(context, actor, parse(operation, arguments, strings))
     except BillyError as error:
-        await trail.append(
-            context,
-            operation=operation.name,
-            origin=actor.origin,
-            actor=actor,
-            decision="denied" if error.code == "not_allowed" else "refused",
-            code=error.code,
-            arguments=dict(arguments),
-        )
+        row = Row.of(Call(context, actor, None), operation.name, trail.decided(error), arguments=dict(arguments), code=error.code)
+        await trail.append(context, row)
         raise
-    call = Call(context, actor, input)
-    if operation.writes:
-        return Outcome(await writing.write(operation, call))
-    return Outcome(await _read(operation, call))
+    match operation:
+        case Write():
+            answer = await writing.write(operation, call)
+            return Outcome(answer.body, wakes=answer.wakes)
+        case Read():
+            return Outcome(await _read(operation, call))
+        case _:
+            raise TypeError(f"{operation.name} neither reads nor writes.")
 
 
-async def _read(operation: Operation, call: Call) -> dict[str, Any]:
+async def _read(operation: Read, call: Call) -> dict[str, Any]:
     asked = call.input.model_dump(exclude_none=True)
     try:
         body = await operation.handler(call)
     except BillyError as error:
-        await writing.note(operation, call, "allowed", code=error.code, arguments=asked)
+        await trail.append(call.context, Row.of(call, operation.name, Decided.ALLOWED, arguments=asked, code=error.code))
         raise
-    await writing.note(operation, call, "allowed", arguments=asked)
+    await trail.append(call.context, Row.of(call, operation.name, Decided.ALLOWED, arguments=asked))
     return body
 
 

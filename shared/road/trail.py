@@ -1,0 +1,149 @@
+"""The audit row of a call: made along the road by one function and appended, never changed."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from shared.actor import Actor, Origin
+from shared.context import Context
+from shared.errors import BillyError
+from shared.road.calls import Act, Call
+from shared.road.identity import digest
+from shared.telemetry.correlation import correlation_id
+from shared.telemetry.measures import measure
+
+STRIPE_ID = re.compile(r"(?:acct|ch|cn|cus|dp|du|evt|in|pi|plink|price|prod|promo|py|pyr|re|sub)_[A-Za-z0-9_]{1,80}")
+
+# Ids are drawn before the insert, which may take a while. Who reads on from a row stops so many seconds before now, and an insert that
+# takes longer than its share of them draws its id anew: so nothing appears behind a reader.
+DISTANCE = 120.0
+LONGEST_INSERT = 15.0
+DRAWS = 2
+
+
+class Decided(StrEnum):
+    """What a row tells of a call. All but `OUTCOME` are the one row of its being asked."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"  # the policy said no
+    REFUSED = "refused"  # it never reached the policy, or may not be done now
+    PREVIEW = "preview"
+    OUTCOME = "outcome"  # how an attempt ended, or what Stripe shows of it later
+
+
+def decided(error: BillyError) -> Decided:
+    """How a call that an error ended before the act is told."""
+    return Decided.DENIED if error.code == "not_allowed" else Decided.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row before it has an id and a time. `amount` in minor units and `currency` stand in one row of an attempt alone, so sums are right."""
+
+    operation: str
+    origin: Origin
+    decision: Decided
+    actor: Actor | None = None
+    code: str | None = None
+    arguments_digest: str | None = None
+    stripe_ids: tuple[str, ...] = ()
+    attempt: str | None = None
+    state: str | None = None
+    outcome: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    dry_run: bool | None = None
+    replayed: bool | None = None
+    again: bool | None = None  # the act is made once more, under the same attempt
+    settled_later: bool | None = None
+    found: str | None = None  # who told the outcome: `stripe`, or `person`
+    reason: str | None = None
+    object: str | None = None  # what of Billy's own it is about, such as a key's id
+    reference: str | None = None
+    notes: tuple[str, ...] = ()
+    correlation: str | None = None
+
+    @classmethod
+    def of(cls, call: Call | Act, operation: str, decision: Decided, *, arguments: Any = None, also: Any = None, **facts: Any) -> Self:
+        """The row of a call: who, from where, the digest of the arguments, and Stripe's ids among them (and in `also`)."""
+        row = cls(operation, call.actor.origin, decision, call.actor, **facts)
+        return replace(
+            row,
+            arguments_digest=digest(arguments) if arguments is not None else None,
+            stripe_ids=tuple(stripe_ids([arguments, also])),
+        )
+
+    def document(self, id: str, now: float) -> dict[str, Any]:
+        """Plain JSON; facts that are not there are left out."""
+        actor = self.actor
+        whole: dict[str, Any] = {
+            "id": id,
+            "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+            "operation": self.operation,
+            "actor": actor.id if actor else "unknown",
+            "actor_name": actor.name if actor else None,
+            "role": actor.role if actor else None,
+            "surface": self.origin.surface,
+            "address": self.origin.address,
+            "client": self.origin.client,
+            "correlation_id": self.correlation or correlation_id(),
+            "decision": self.decision.value,
+            "stripe_ids": list(self.stripe_ids),
+            "notes": list(self.notes) or None,
+        }
+        for name in ("code", "arguments_digest", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"):
+            whole[name] = getattr(self, name)
+        for name in ("settled_later", "found", "reason", "object", "reference"):
+            whole[name] = getattr(self, name)
+        return {name: value for name, value in whole.items() if value is not None}
+
+
+def stripe_ids(value: Any) -> list[str]:
+    """Every Stripe id among the values of a small JSON value, sorted, at most 20."""
+    found: set[str] = set()
+    waiting: list[Any] = [value]
+    while waiting:
+        each: Any = waiting.pop()
+        if isinstance(each, Mapping):
+            waiting.extend(each.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        elif isinstance(each, Sequence) and not isinstance(each, str | bytes):
+            waiting.extend(each)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(each, str) and STRIPE_ID.fullmatch(each):
+            found.add(each)
+    return sorted(found)[:20]
+
+
+async def append(context: Context, row: Row) -> str:
+    """Appends a row and answers its id. Raises `unavailable` where it cannot be kept: what cannot be recorded is not done."""
+    cause: Exception | None = None
+    drawn: list[str] = []
+    for _ in range(DRAWS):
+        id = context.seam.id("aud")
+        anew = {"drawn_anew": drawn[-1]} if drawn else {}  # the row of that id may have been kept after all, and is this one
+        drawn.append(id)
+        try:
+            async with asyncio.timeout(LONGEST_INSERT):
+                await context.audit.append(row.document(id, context.seam.now()) | anew)
+        except TimeoutError as slow:
+            cause = slow
+            continue
+        except Exception as failure:
+            cause = failure
+            break
+        measure("billy.decisions", operation=row.operation, surface=row.origin.surface, decision=row.decision.value, code=row.code)
+        return id
+    raise BillyError("unavailable", "The audit log cannot be written.", next="Try again later.", retry_after=5) from cause
+
+
+def low_water(context: Context) -> str:
+    """An id below which no row appears any more: who reads on stops here."""
+    return context.seam.id("aud", context.seam.now() - DISTANCE)
+
+
+async def refused(context: Context, origin: Origin, error: BillyError, operation: str | None = None, actor: Actor | None = None) -> None:
+    """The row of a call that never reached the road: no key, a bad address, a body that cannot be read."""
+    await append(context, Row(operation or "unknown", origin, Decided.REFUSED, actor, error.code, attempt=error.attempt))
