@@ -107,9 +107,7 @@ async def _follow(context: Context, stripe: StripeGateway, event: Mapping[str, A
     await tell(context, kind, [value])
     came_back = kind == "refund" and value.get("status") in ("failed", "canceled")
     if (came_back or event.get("type") == "charge.dispute.created") and is_id(charge := str(value.get("charge") or "")):
-        there = await context.mirror.get("charge", charge)
-        if there is not None and not there.deleted:
-            await settle_write(context, stripe, write_from_object("charge", {"id": charge}, there.stamp))
+        await settle_write(context, stripe, write_from_object("charge", {"id": charge}, 0))
 
 
 async def tell(context: Context, kind: str, values: Sequence[Mapping[str, Any]]) -> None:

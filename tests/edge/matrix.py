@@ -16,7 +16,7 @@ NOT_SAVED = STATUS_500 | {"saved": False}
 HTML_403 = {"kind": "malformed", "status": 403, "request_id": False}
 
 # What the sandbox does with a request to make a refund. `after` and `malformed` spoil the answer to what was done.
-FAULTS: dict[str, tuple[dict[str, object], ...]] = {
+FAULTS: dict[str, tuple[Mapping[str, object], ...]] = {
     "none": (),
     "dropped before": ({"kind": "drop_before"},),
     "dropped after": ({"kind": "drop_after"},),
@@ -150,14 +150,16 @@ def _faults(who: list[tuple[str, str]]) -> str:
     return "; ".join(said)
 
 
+STORES = {"embedded": "the embedded stores", "azure": "the emulators of Azure's stores"}
 WORDS = """# The matrix of a write
 
 Written by `BILLY_WRITE_SNAPSHOTS=1 make soak`; do not edit. {count} cells, each on {stores}.
 
-A cell is a real host of its own (`devhost`) beside the sandbox and the stores. Stripe does to the request what the row says, `once` or at `each try`
+A cell is a life of the real local host (`devhost`), forked from a process that has loaded everything, beside the sandbox and the stores. Stripe does to the request what the row says, `once` or at `each try`
 of the SDK's, and the host ends with `kill -9` where the column says. Then it starts again, and the client goes on as a careful one does: with an
 idempotency key it calls again at once, and once more when the lease is over; without one it calls again once. Then Stripe is well again, the clock
-is moved beyond the grace, and the timer settles what is open. The times of a try and of the SDK's pauses are shortened, no other.
+is moved beyond the grace, and the timer settles what is open. The times of a try and of the SDK's pauses are shortened, no
+other. No event of Stripe's arrives: they could only help.
 
 In a cell stands how many effects there are at Stripe (or keys that work) and how each attempt is recorded then; below, what the client was told, call by
 call: – nothing, for the host was dead; 200 it is done; 409 `possible_duplicate`; 429 `rate_limited`; 502 `stripe_error`; 503 `unavailable`.
@@ -186,5 +188,5 @@ def page(met: Mapping[str, Mapping[Cell, Met]]) -> str:
         ]
         if differing:
             tables += "\n".join([f"\n\n### Otherwise with {store}\n\n| Cell | {store} | {first} |", "| --- | --- | --- |", *differing])
-    stores = " and on ".join(f"the {store} stores" for store in met)
+    stores = " and on ".join(STORES[store] for store in met)
     return WORDS.format(count=max(len(each) for each in met.values()), stores=stores, tables=tables)

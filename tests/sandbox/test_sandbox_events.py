@@ -9,6 +9,7 @@ import pytest
 import stripe
 
 from tests.peers.node import node_bin, node_env, node_modules
+from tests.peers.receiver import Delivery
 from tests.peers.sandbox import client_of, running_sandbox
 
 
@@ -150,9 +151,12 @@ def test_an_endpoint_gets_what_it_asked_for(client, receiver):
 
 
 def test_a_failed_delivery_is_tried_again_with_growing_pauses(client, wire, endpoint, receiver):
-    receiver.answer = lambda _: 500 if len(receiver.received) < 3 else 200
+    def made(got: list[Delivery]) -> list[Delivery]:
+        return [each for each in got if each.event["type"] == "customer.created"]  # an earlier refund's reference may come meanwhile
+
+    receiver.answer = lambda _: 500 if len(made(receiver.received)) < 3 else 200
     client.v1.customers.create({})
-    first, second, third = receiver.wait(lambda got: len(got) >= 3)
+    first, second, third = made(receiver.wait(lambda got: len(made(got)) >= 3))
     assert first.event["id"] == second.event["id"] == third.event["id"]
     assert 0.4 < second.at - first.at < third.at - second.at
     # The endpoint's answer reaches the log of deliveries a moment after the receiver has seen the request.

@@ -80,6 +80,16 @@ class Stripe:
     def no_faults(self) -> None:
         httpx.delete(f"{self.url}/_sandbox/faults")
 
+    def referenced(self) -> None:
+        """Returns when every refund of a card has its acquirer's reference, which comes within seconds and with events of its own."""
+        deadline = time.monotonic() + 20
+        while any("reference" not in each["destination_details"].get("card", {"reference": ""}) for each in self._all_refunds()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def _all_refunds(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/v1/refunds?limit=20")["data"]
+
     def refunds(self, charge: str) -> list[dict[str, Any]]:
         return self.call("GET", f"/v1/refunds?charge={charge}&limit=100")["data"]
 
