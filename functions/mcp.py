@@ -3,11 +3,10 @@
 import azure.functions as func
 
 from functions.edge import respond
+from functions.sync import QUEUE, WAKE
 from shared.context import Context
 from shared.surfaces import rest
 
-QUEUE = "billy-sync"  # the only one that an operation wakes; a test holds it against the catalogue
-WAKE = "go on"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 blueprint = func.Blueprint()
@@ -15,6 +14,7 @@ blueprint = func.Blueprint()
 
 @blueprint.function_name("mcp")
 @blueprint.route(route="mcp", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+# The only queue that an operation wakes; a test holds it against the catalogue.
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def serve(req: func.HttpRequest, context: func.Context, wake: func.Out[str]) -> func.HttpResponse:
     return await respond(context, lambda billy: _exchange(req, billy, wake))

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 
 from functions.edge import respond
+from functions.sync import WAKE
 from shared.context import Context
 from shared.road.catalogue import OPERATIONS
 from shared.road.operation import Operation
 from shared.surfaces import rest
-
-WAKE = "go on"
 
 blueprint = func.Blueprint()
 

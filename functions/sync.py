@@ -6,7 +6,7 @@ from shared import wiring
 
 QUEUE = "billy-sync"
 SLICE = 30  # seconds of one invocation, far below what a plan allows
-WAKE = "go on"
+WAKE = "go on"  # what a message says, which nobody reads
 
 blueprint = func.Blueprint()
 

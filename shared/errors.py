@@ -1,7 +1,7 @@
 """The errors a caller can act on: a stable code, fixed words, and what to do next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from shared.instants import iso
@@ -29,7 +29,7 @@ TITLE: dict[str, str] = {
     "not_found": "There is no such thing here",
     "method_not_allowed": "This address does not take that method",
     "conflict": "Something else happened first",
-    "possible_duplicate": "The same thing was just done",
+    "possible_duplicate": "The same thing was asked for before",
     "too_large": "The request is too large",
     "rate_limited": "Too many requests",
     "internal": "Something went wrong on our side",
@@ -85,7 +85,7 @@ class BillyError(Exception):
     reference: str | None = None
     attempt: str | None = None
     attempt_facts: AttemptFacts | None = None
-    outcome_unknown: bool = field(default=False)
+    outcome_unknown: bool = False
 
     def __post_init__(self) -> None:
         Exception.__init__(self, self.code, self.detail)

@@ -183,9 +183,10 @@ class StripeGateway:
 
 
 async def gateway(context: Context) -> StripeGateway:
-    """The context's door to Stripe with all its calls, not only those that operations may make."""
+    """The context's door to Stripe with all its calls, not only those that operations may make. Raises TypeError for another door."""
     found = await context.stripe()
-    assert isinstance(found, StripeGateway)
+    if not isinstance(found, StripeGateway):
+        raise TypeError(f"{type(found).__name__} cannot synchronise.")
     return found
 
 

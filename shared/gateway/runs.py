@@ -24,7 +24,7 @@ class Lost(Exception):
 class Lease:
     """The right to work on a run, renewed in the background between `take` and `release`.
 
-    `token` tells it from every other lease, and `taken` says the how manieth of its run it is. The progress of each kind
+    `token` tells it from every other lease, and `taken` counts the leases of its run up to this one. The progress of each kind
     carries both, so that a holder that was paused past its lease's end, and does not know yet, writes nothing beside its
     successor and takes nothing back from it.
     """
@@ -55,7 +55,8 @@ class Lease:
         """Renews the lease as long as the block runs. Raises `Lost` in the block's place when it is not to be had any longer:
         before anybody else may take it, unless the process itself stood still."""
         holder = asyncio.current_task()
-        assert holder is not None
+        if holder is None:
+            raise RuntimeError("A lease is held by a task.")
         cancelled, lost = holder.cancelling(), False
 
         async def renew() -> None:
@@ -117,7 +118,8 @@ class Lease:
             return self.signed(document)
 
         begun = await progress.change(self._context, kind_id(kind), turn)
-        assert begun is not None
+        if begun is None:
+            raise Lost
         return begun
 
     async def change(self, kind: str, turn: Callable[[Document], Document]) -> None:

@@ -10,7 +10,6 @@ from shared.operations import freshness
 from shared.road import attempts
 from shared.road.attempt import OPEN
 from shared.road.timing import PATIENCE
-from shared.stores.protocols import Record
 from shared.telemetry.measures import measure
 
 MIRROR_OLD = "billy.mirror_old"
@@ -18,7 +17,6 @@ ATTEMPTS_UNSETTLED = "billy.attempts_unsettled"
 QUEUES_AWAY = "billy.queues_away"
 OLDEST = 3600  # seconds behind Stripe; while all goes well it is a minute or two
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
-PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +53,10 @@ async def _attempts(context: Context) -> Alarm | None:
     before = context.seam.now() - PATIENCE
     late = 0
     for state in sorted(OPEN):
-        found = await _all(context, state)
+        found = await attempts.every(context, {"state": state})
         measure("billy.attempts", len(found), state=state)
         late += sum(_since(record.document) < before and not _is_told(record.document) for record in found)
     return Alarm(ATTEMPTS_UNSETTLED, {"count": late}) if late else None
-
-
-async def _all(context: Context, state: str) -> list[Record]:
-    found: list[Record] = []
-    while True:
-        page = await context.records.find(attempts.COLLECTION, {"state": state}, limit=PAGE, after=found[-1].id if found else None)
-        found += page
-        if len(page) < PAGE:
-            return found
 
 
 def _is_told(document: Mapping[str, Any]) -> bool:

@@ -6,11 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.context import Context
 from shared.errors import BillyError
-from shared.instants import iso
+from shared.instants import iso, twins
 from shared.money import Money
-from shared.operations.lists import missing
 from shared.policy.roles import may
 from shared.road import attempts
 from shared.road.attempt import OPEN, Attempt, State
@@ -21,12 +19,16 @@ from shared.stores.protocols import Record
 
 ALL = "view_all_attempts"
 ORDER = (State.UNKNOWN, State.STARTED, State.FAILED, State.SUCCEEDED)
+READ = (State.STARTED, State.UNKNOWN, State.FAILED, State.SUCCEEDED)  # the way an attempt goes: whoever moves on is met again
 PAGE = 100
-MOST = 10_000  # records read for one list
+MOST = 10_000  # ended ones that are read for one list
+
+
+StateName = Literal["unknown", "started", "failed", "succeeded"]
 
 
 class ListAttemptsInput(Input):
-    state: Literal["unknown", "started", "failed", "succeeded"] | None = Field(None, description="Only attempts in this state.")
+    state: StateName | None = Field(None, description="Only attempts in this state.")
     operation: str | None = Field(None, pattern=r"^[a-z_]{1,60}$", description="Only attempts of this operation, such as create_refund.")
     limit: int = Field(20, ge=1, le=100, description="How many at most, 1 to 100.")
     cursor: str | None = Field(None, pattern=r"^[0-3]:[0-9]{1,15}:att_[0-9a-z]{26}$", description="The next_cursor of the page before.")
@@ -51,7 +53,7 @@ class AttemptShown(Output):
 
     id: str
     operation: str
-    state: Literal["unknown", "started", "failed", "succeeded"]
+    state: StateName
     outcome: str | None = Field(
         None, description="Stripe's own state where it is not simply done: pending, requires_action, failed, canceled."
     )
@@ -65,8 +67,7 @@ async def list_attempts(call: Call) -> dict[str, Any]:
     """List attempts to change something: those whose outcome is unknown first, then the newest. You see your own; the owner sees all. Amounts are
     integers in minor units of their currency."""
     asked: Any = call.input
-    listed, complete = await _every(call.context, (State(asked.state),) if asked.state else ORDER)
-    found = [each for each in listed if _is_shown(call, each.lineage) and asked.operation in (None, each.shown["operation"])]
+    found, complete = await _every(call, (State(asked.state),) if asked.state else READ, asked.operation)
     found.sort(key=lambda each: each.place)
     rest = [each for each in found if asked.cursor is None or each.place > _parsed(asked.cursor)]
     page, more = rest[: asked.limit], len(rest) > asked.limit
@@ -81,14 +82,16 @@ async def get_attempt(call: Call) -> dict[str, Any]:
     asked: Any = call.input
     attempt = await attempts.find(call.context, asked.id)
     if attempt is None or not _is_shown(call, attempt.asker.lineage):
-        raise missing("attempt")
+        raise BillyError(
+            "not_found", "There is no attempt with this id.", next="List the attempts: those of others are not shown, but to the owner."
+        )
     return whole(attempt)
 
 
 def summary(attempt: Attempt) -> dict[str, Any]:
     """An attempt in a list."""
     facts, settled = attempt.facts, attempt.settled
-    shown = {
+    return {
         "id": attempt.id,
         "operation": attempt.operation,
         "state": attempt.state.value,
@@ -98,10 +101,9 @@ def summary(attempt: Attempt) -> dict[str, Any]:
         "currency": settled.currency,
         "amount_formatted": str(Money(settled.amount, settled.currency)) if settled.amount is not None and settled.currency else None,
         "asked_by": {"id": attempt.asker.id, "name": attempt.asker.name, "role": attempt.asker.role},
-        **_times(created=attempt.created, since=facts.since, asked_next=facts.asked_next),
+        **twins({"created": attempt.created, "since": facts.since, "asked_next": facts.asked_next}),
         "needs_a_person": attempt.open and attempt.looks.person is not None,
     }
-    return shown
 
 
 def whole(attempt: Attempt) -> dict[str, Any]:
@@ -114,9 +116,8 @@ def whole(attempt: Attempt) -> dict[str, Any]:
         "origin": {"surface": attempt.origin.surface, "client": attempt.origin.client},
         "sent": attempt.sent,
         "answered_no": attempt.answered,
-        **_times(
-            first_sent=attempt.first_sent, last_sent=attempt.last_sent, ended=attempt.ended, held_until=lease.until if lease else None
-        ),
+        **twins({"first_sent": attempt.first_sent, "last_sent": attempt.last_sent, "ended": attempt.ended}),
+        **twins({"held_until": lease.until if lease else None}),
         "looks": {"count": looks.count, "error": looks.error},
         "result": attempt.result,
         "error": {name: (attempt.error or {}).get(name) for name in ("code", "detail", "next")} if attempt.error else None,
@@ -134,19 +135,24 @@ class _Listed:
     shown: dict[str, Any]
 
 
-async def _every(context: Context, states: Sequence[State]) -> tuple[list[_Listed], bool]:
-    """Attempts in some states, and whether these are all."""
-    found: list[_Listed] = []
+async def _every(call: Call, states: Sequence[State], operation: str | None) -> tuple[list[_Listed], bool]:
+    """The caller's attempts in some states, and whether these are all. One that moved on meanwhile stands in its later state."""
+    found: dict[str, _Listed] = {}
+    of = {"operation": operation} if operation else {}
+    ended = 0
     for state in states:
         after: str | None = None
-        while page := await context.records.find(attempts.COLLECTION, {"state": state.value}, limit=PAGE, after=after):
-            found += [_listed(state, record) for record in page]
+        while page := await call.context.records.find(attempts.COLLECTION, {"state": state.value} | of, limit=PAGE, after=after):
+            ended += 0 if state in OPEN else len(page)
+            for listed in (_listed(state, record) for record in page):
+                if _is_shown(call, listed.lineage):
+                    found[listed.shown["id"]] = listed
             after = page[-1].id
             if len(page) < PAGE:
                 break
-            if state not in OPEN and len(found) >= MOST:
-                return found, False
-    return found, True
+            if ended >= MOST:
+                return list(found.values()), False
+    return list(found.values()), True
 
 
 def _listed(state: State, record: Record) -> _Listed:
@@ -172,11 +178,3 @@ def _is_shown(call: Call, lineage: str) -> bool:
 def _parsed(cursor: str) -> tuple[int, int, str]:
     state, millis, id = cursor.split(":")
     return int(state), -int(millis), id
-
-
-def _times(**moments: float | None) -> dict[str, Any]:
-    """Epoch seconds, each with its readable twin."""
-    times: dict[str, Any] = {}
-    for name, moment in moments.items():
-        times |= {name: int(moment) if moment is not None else None, f"{name}_iso": iso(moment) if moment is not None else None}
-    return times

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.context import Context
 from shared.errors import BillyError
 from shared.road.calls import Call
+from shared.road.identity import ATTEMPT
 from shared.road.operation import Input, Output, read
 from shared.road.trail import low_water
 
@@ -16,7 +17,7 @@ ROW = r"^aud_[0-9a-z]{26}$"
 class ListAuditInput(Input):
     operation: str | None = Field(None, pattern=r"^[a-z_]{1,60}$", description="Only rows of this operation.")
     actor: str | None = Field(None, pattern=r"^[a-z_0-9]{1,60}$", description="Only rows of this actor: a key's id, or system.")
-    attempt: str | None = Field(None, pattern=r"^att_[0-9a-z]{26}$", description="Only rows of this attempt.")
+    attempt: str | None = Field(None, pattern=ATTEMPT, description="Only rows of this attempt.")
     correlation_id: str | None = Field(
         None, pattern=r"^[0-9a-f]{32}$", description="Only rows of this trace: an answer's x-correlation-id."
     )

@@ -9,7 +9,7 @@ from shared.instants import iso
 from shared.operations.lists import Moment, moment
 from shared.operations.untrusted import clean
 from shared.operations.written import Written
-from shared.people.keys import find_record, lineage_of, make_key, shown
+from shared.people.keys import ID, find_record, lineage_of, make_key, shown
 from shared.road.calls import Act, Call, Done, Look, Settled, View
 from shared.road.declared import Category, Declared, Found, Repeats, Reversal, Reversible
 from shared.road.identity import derived_id
@@ -43,7 +43,7 @@ class create_key:
         )
         replaces: str | None = Field(
             None,
-            pattern=r"^key_[0-9a-z]{26}$",
+            pattern=ID,
             description="The id of a key whose place it takes: both are one identity, so a repeat with the new key returns what the old one did. The old key goes on working until it is revoked.",
         )
 
@@ -83,7 +83,10 @@ class create_key:
         act.sending.sent()
         made = await make_key(
             act.context,
-            *(settled["name"], settled["role"], settled["expires"], act.actor.id),
+            name=settled["name"],
+            role=settled["role"],
+            expires=settled["expires"],
+            maker=act.actor.id,
             id=derived_id("key", act.attempt),
             lineage=settled.get("lineage"),
         )

@@ -18,7 +18,6 @@ from shared.road.declared import Category, Declared, Found, Repeats, Reversal, R
 from shared.road.following import quietly, tell
 from shared.road.identity import ATTEMPT
 from shared.road.operation import WriteInput, write
-from shared.road.timing import GRACE
 
 
 @write(
@@ -59,7 +58,7 @@ class end_attempt:
             )
         now = call.context.seam.now()
         if attempt.sent > 0 and not looking.is_grace_over(attempt, now):
-            until = max((attempt.last_sent or attempt.created) + GRACE, attempt.lease.until if attempt.lease else 0.0)
+            until = max(attempt.grace_ends, attempt.lease.until if attempt.lease else 0.0)
             raise BillyError(
                 "conflict",
                 f"A request of this attempt may still be under way until {iso(until + 1)}.",
@@ -93,7 +92,7 @@ class end_attempt:
         attempt = await _found(act.context, settled["id"])
         await act.sending.begin()
         act.sending.sent()
-        looked = await looking.look(act.context, BY_NAME, attempt)
+        looked = await looking.look(act.context, BY_NAME.get(attempt.operation), attempt)
         stands, told = looked.attempt, "stripe"
         if stands.open and looked.error is not None:
             ended = await _said(act.context, stands, settled)

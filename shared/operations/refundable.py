@@ -6,8 +6,7 @@ from typing import Any
 
 from shared.errors import BillyError
 from shared.money import Money, objection
-
-BACK = frozenset({"failed", "canceled"})  # a refund that came back took nothing
+from shared.road.calls import FAILED_OUTCOMES
 
 type Object = Mapping[str, Any]
 
@@ -26,14 +25,16 @@ def left_of(charge: Object, disputes: Sequence[Object], refunds: Sequence[Object
     """What is left. `refunds` are all of the charge's, where it was captured in part: what was released stands in `amount_refunded` or not,
     whichever way Stripe counts, so the smaller rest is taken. Raises `conflict` where nothing may be refunded."""
     if charge.get("status") != "succeeded" or not charge.get("captured"):
-        raise BillyError("conflict", "This charge took no money, so there is nothing to refund.", next="Read the charge's status.")
+        raise BillyError(
+            "conflict", "This charge has taken no money, or none yet, so there is nothing to refund.", next="Read the charge's status."
+        )
     if charge.get("disputed") and not (disputes and all(each.get("is_charge_refundable") is True for each in disputes)):
         raise BillyError("conflict", "This charge is disputed; Stripe refuses to refund it.", next="Settle the dispute in Stripe first.")
     captured, told = _whole(charge, "amount_captured"), _whole(charge, "amount_refunded")
     if refunds is None:
         left, refunded = captured - told, told
     else:
-        refunded = sum(_whole(each, "amount") for each in refunds if each.get("status") not in BACK)
+        refunded = sum(_whole(each, "amount") for each in refunds if each.get("status") not in FAILED_OUTCOMES)
         left = min(_whole(charge, "amount") - told, captured - refunded)
     if left <= 0:
         raise BillyError("conflict", "This charge is fully refunded already.", next="List the refunds to see when and how.")

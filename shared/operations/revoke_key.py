@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.errors import BillyError
 from shared.operations.written import Written
-from shared.people.keys import find_record, revoke, shown
+from shared.people.keys import ID, find_record, is_last_way_in, revoke, shown
 from shared.road.calls import Act, Call, Change, Done, Look, Settled, View
 from shared.road.declared import Category, Declared, Found, Repeats, Reversal, Reversible
 from shared.road.operation import WriteInput, write
@@ -30,7 +30,7 @@ class revoke_key:
     """Owners' keys leave one after the other through one record, so that two who revoke each other at once do not lock everybody out."""
 
     class Input(WriteInput):
-        id: str = Field(pattern=r"^key_[0-9a-z]{26}$", description="The key's id, which begins with key_; not the key itself.")
+        id: str = Field(pattern=ID, description="The key's id, which begins with key_; not the key itself.")
 
     @staticmethod
     async def settle(call: Call) -> Settled:
@@ -43,6 +43,8 @@ class revoke_key:
         record = await find_record(call.context, asked.id)
         if record is None:
             raise BillyError("not_found", "There is no key with this id.", next="List the keys.")
+        if record.document["revoked"] is None and await is_last_way_in(call.context, record):
+            raise _last_way_in()
         known = {"name": record.document["name"], "role": record.document["role"], "revoked": record.document["revoked"]}
         return Settled({"id": asked.id, "revoked_before": known["revoked"]}, f"Revoke the API key {asked.id}.", known=known)
 
@@ -65,11 +67,7 @@ class revoke_key:
         document = await revoke(act.context, record)
         if document is None:
             act.sending.answered(no=True)
-            raise BillyError(
-                "conflict",
-                "This is the last owner's key that works, so it stays.",
-                next="Make another key with the role owner first, and keep it.",
-            )
+            raise _last_way_in()
         return Done(shown(document))
 
     @staticmethod
@@ -82,3 +80,11 @@ class revoke_key:
         Revoke an API key by its id (key_…). It stops working with this answer. Revoking it twice changes nothing. The last owner's key that works
         cannot be revoked.
     """
+
+
+def _last_way_in() -> BillyError:
+    return BillyError(
+        "conflict",
+        "This is the last owner's key that works, so it stays.",
+        next="Make another key with the role owner first, and keep it.",
+    )

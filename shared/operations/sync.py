@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.context import Context
-from shared.instants import iso
+from shared.instants import twins
 from shared.operations.freshness import COLLECTION
 from shared.road.calls import Call
 from shared.road.operation import Input, Output, read
@@ -81,18 +81,17 @@ async def sync_state(context: Context) -> dict[str, Any]:
     kinds = {id.removeprefix("kind:"): document for id, document in sorted(documents.items()) if id.startswith("kind:")}
     moments = [document["as_of"] for document in kinds.values() if document["as_of"] is not None]
     times = {
-        "started_at": _second(run.get("started_at")),
-        "finished_at": _second(run.get("finished_at")),
-        "last_event_at": _second(pulse.get("at")),
-        "caught_up_at": _second(feed.get("checked")),
+        "started_at": run.get("started_at"),
+        "finished_at": run.get("finished_at"),
+        "last_event_at": pulse.get("at"),
+        "caught_up_at": feed.get("checked"),
     }
     errors = [error for error in (run.get("last_error"), feed.get("error")) if error]
     return {
         "running": run.get("state") in ("requested", "running"),
         "stalled": run.get("state") == "stalled",
         "run": run.get("run"),
-        **times,
-        **{f"{name}_iso": iso(value) if value is not None else None for name, value in times.items()},
+        **twins(times),
         "kinds": {
             name: {field: document.get(field) for field in ("objects", "pages", "done", "complete", "as_of", "error")}
             for name, document in kinds.items()
@@ -107,7 +106,3 @@ async def is_wanting(context: Context) -> bool:
     """Whether a kind is not complete. One that the key may not read wants nothing until somebody starts a synchronisation."""
     kinds = (await sync_state(context))["kinds"]
     return not kinds or any(not kind["complete"] and not kind["error"] for kind in kinds.values())
-
-
-def _second(value: Any) -> int | None:
-    return int(value) if value is not None else None

@@ -7,14 +7,16 @@ from typing import Any
 from shared.actor import Actor
 from shared.context import Context
 from shared.errors import BillyError
-from shared.instants import iso
+from shared.instants import twins
 from shared.stores.changes import change, insert_once, replace_once
 from shared.stores.protocols import Changed, Exists, Record
 
 COLLECTION = "keys"
 PREFIX = "billy_"
+ID = r"^key_[0-9a-z]{26}$"
 LAST_USE_PRECISION = 60  # seconds: a busy key is not written at every call
 LASTING = 86_400  # seconds for which an owner's key must work to count as a way in
+UNDER_WAY = 180  # seconds for which a revocation that began may not have been written yet
 WAYS_IN = ("deployment", "ways_in")  # the record through which owners' keys are taken away one after the other
 
 type Document = dict[str, Any]
@@ -93,9 +95,14 @@ async def role_now(context: Context, actor: Actor) -> str | None:
 
 
 async def find_record(context: Context, id: str) -> Record | None:
-    """The record of a key by its id (`key_…`)."""
-    found = await context.records.find(COLLECTION, {"key_id": id}, limit=1)
-    return found[0] if found else None
+    """The record of a key by its id (`key_…`); one that works, where a lost answer has left two."""
+    found = await _records_of(context, id)
+    return next((each for each in found if each.document["revoked"] is None), found[0] if found else None)
+
+
+async def _records_of(context: Context, id: str) -> list[Record]:
+    """Each holds the digest of a key with that id: an insert whose answer was lost, and the one after it. Only one key was ever shown."""
+    return await context.records.find(COLLECTION, {"key_id": id}, limit=10)
 
 
 async def every_key(context: Context) -> list[Record]:
@@ -112,41 +119,60 @@ async def revoke(context: Context, record: Record) -> Document | None:
 
     Owners' keys are taken away through one record, so that two who revoke each other at once come one after the other.
     """
-    if record.document["role"] == "owner" and not await _another_way_in(context, record.id):
+    id = str(record.document["key_id"])
+    if record.document["role"] == "owner" and not await _another_way_in(context, id):
         return None
     now = int(context.seam.now())
-    changed = await change(
-        context.records, COLLECTION, record.id, lambda document: None if document["revoked"] is not None else document | {"revoked": now}
-    )
-    if changed is not None:
-        return changed.document
+
+    def revoked(document: Document) -> Document | None:
+        return None if document["revoked"] is not None else document | {"revoked": now}
+
+    for each in await _records_of(context, id):
+        await change(context.records, COLLECTION, each.id, revoked, known=each)
     there = await context.records.get(COLLECTION, record.id)
     return there.document if there else record.document
+
+
+async def is_last_way_in(context: Context, record: Record) -> bool:
+    """Whether no owner's key would work once this one is gone."""
+    notes = await context.records.get(*WAYS_IN)
+    return record.document["role"] == "owner" and not _others(context, await every_key(context), notes, str(record.document["key_id"]))
 
 
 async def _another_way_in(context: Context, leaving: str) -> bool:
     """Notes that a key leaves, unless no other owner's key would work then."""
     collection, id = WAYS_IN
     while True:
-        record = await context.records.get(collection, id)
-        gone = set(record.document["revoked"]) if record else set[str]()
-        if leaving in gone:
-            return True
-        now = context.seam.now()
-        owners = [each for each in await every_key(context) if each.document["role"] == "owner" and works(each.document, now)]
-        leaves = next((_until(each.document) for each in owners if each.id == leaving), 0.0)
-        lasting = min(leaves, now + LASTING)  # a key that ends within the day is no way in, unless the leaving one ends sooner
-        if not any(each.id not in gone and each.id != leaving and _until(each.document) >= lasting for each in owners):
+        notes = await context.records.get(collection, id)
+        keys = await every_key(context)  # read after the notes, so that whoever they name no more does not work any more either
+        if not _others(context, keys, notes, leaving):
             return False
-        wanted = {"revoked": sorted(gone & {each.id for each in owners} | {leaving})}
+        wanted = {"leaving": _leaving(context, notes) | {leaving: context.seam.now()}}
         try:
-            if record is None:
+            if notes is None:
                 await insert_once(context.records, collection, id, wanted)
             else:
-                await replace_once(context.records, collection, record, wanted)
+                await replace_once(context.records, collection, notes, wanted)
         except (Changed, Exists):
             continue
         return True
+
+
+def _others(context: Context, keys: list[Record], notes: Record | None, leaving: str) -> set[str]:
+    """Owners' keys that are ways in once one leaves, and that nobody else takes away at this moment."""
+    now, gone = context.seam.now(), _leaving(context, notes)
+    owners = {
+        str(each.document["key_id"]): each.document for each in keys if each.document["role"] == "owner" and works(each.document, now)
+    }
+    until = _until(owners[leaving]) if leaving in owners else 0.0
+    lasting = min(until, now + LASTING)  # a key that ends within the day is no way in, unless the leaving one ends sooner
+    return {id for id, each in owners.items() if id != leaving and id not in gone and _until(each) >= lasting}
+
+
+def _leaving(context: Context, notes: Record | None) -> dict[str, float]:
+    """Keys that somebody began to take away a moment ago. What is older has been done, or failed and left the key as it was."""
+    noted: dict[str, float] = notes.document.get("leaving", {}) if notes else {}
+    return {id: at for id, at in noted.items() if context.seam.now() - at < UNDER_WAY}
 
 
 def _until(document: Document) -> float:
@@ -159,13 +185,11 @@ def key_digest(raw: str) -> str:
 
 def shown(document: Document) -> Document:
     """A key as people see it: never the key, nor what it is recognised by."""
-    times = {name: document[name] for name in ("created", "expires", "revoked", "last_used")}
     return {
         "id": document["key_id"],
         "name": document["name"],
         "role": document["role"],
         "lineage": lineage_of(document),
         "created_by": document["created_by"],
-        **times,
-        **{f"{name}_iso": iso(value) if value else None for name, value in times.items()},
+        **twins({name: document[name] for name in ("created", "expires", "revoked", "last_used")}),
     }

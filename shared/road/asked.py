@@ -12,7 +12,6 @@ from shared.road.claims import Wanted
 from shared.road.declared import Found
 from shared.road.identity import attempt_id, movements, request_digest
 from shared.road.operation import ROAD, Write
-from shared.road.timing import JOINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,11 @@ class Asked:
 
     async def _became(self, holder: Attempt) -> Attempt:
         """One that holds a claim of this operation's was recorded by this operation."""
-        return (await looking.look(self.context, {self.operation.name: self.operation}, holder)).attempt
+        return (await looking.look(self.context, self.operation, holder)).attempt
 
     async def foreseen(self, holder: Attempt) -> Attempt:
         """The same without recording what is found."""
-        return (await looking.foresee(self.context, {self.operation.name: self.operation}, holder)).attempt
+        return (await looking.foresee(self.context, self.operation, holder)).attempt
 
 
 def movement_of(asked: Asked, settled: Settled) -> tuple[str, ...]:
@@ -116,8 +115,3 @@ def did(asked: Asked, found: Done) -> Settled:
     if any(name in settled.arguments and settled.arguments[name] != value for name, value in asked.given.items()):
         raise refusals.another_request(asked.id)
     return settled
-
-
-def is_joined(attempt: Attempt, now: float) -> bool:
-    """Whether Stripe still joins a request under the attempt's id with the first one."""
-    return attempt.first_sent is None or now - attempt.first_sent < JOINED

@@ -8,6 +8,7 @@ from shared.actor import Actor, Origin
 from shared.errors import AttemptFacts, BillyError
 from shared.road.calls import FAILED_OUTCOMES, Settled
 from shared.road.identity import FORM
+from shared.road.timing import GRACE
 from shared.stores.protocols import Record
 
 
@@ -125,10 +126,20 @@ class Attempt:
     def is_held(self, now: float) -> bool:
         return self.lease is not None and self.lease.until > now
 
+    def is_at_work(self, now: float) -> bool:
+        """Whether somebody acts for it, or is asking what became of it."""
+        return self.is_held(now) or self.looks.until > now
+
+    @property
+    def grace_ends(self) -> float:
+        """The epoch second from which no request that the attempt has sent can be under way any more."""
+        return (self.last_sent or self.created) + GRACE
+
     @property
     def facts(self) -> AttemptFacts:
         since = self.ended or self.unknown_since or self.created
-        asked_next = int(self.looks.next or self.created) if self.open else None
+        earliest = self.grace_ends if self.sent else self.lease.until if self.lease else self.created
+        asked_next = int(max(self.looks.next, earliest)) if self.open else None
         return AttemptFacts(self.state.value, int(since), asked_next, self.outcome, self.result)
 
 

@@ -20,6 +20,12 @@ from shared.telemetry.measures import measure
 
 COLLECTION = "attempts"
 STEPS = 60  # of an attempt that are kept
+PAGE = 100  # of records that are read at a time
+SETTLED = ("arguments", "summary", "amount", "currency")  # what is kept of a settled call
+AS_IT_IS = (
+    *("sent", "answered", "first_sent", "last_sent", "outcome", "unknown_since", "result", "error", "ended"),
+    *("correlation_id", "created", "updated"),
+)
 
 
 def read(record: Record) -> Attempt:
@@ -31,12 +37,9 @@ def read(record: Record) -> Attempt:
         raise Unreadable(record.id) from None
 
 
-SETTLED = frozenset({"arguments", "summary", "amount", "currency"})
-
-
 def _read(record: Record, document: Mapping[str, Any]) -> Attempt:
     settled: dict[str, Any] = document["settled"]
-    if not SETTLED.issuperset(settled):
+    if not settled.keys() <= set(SETTLED):
         raise ValueError("settled by another version")
     amount = settled.get("amount")
     if amount is not None and not (isinstance(amount, int) and 0 < amount < 2**53):
@@ -44,7 +47,6 @@ def _read(record: Record, document: Mapping[str, Any]) -> Attempt:
     origin: dict[str, Any] = document.get("origin") or {}
     lease: dict[str, Any] | None = document.get("lease")
     old = "form" not in document
-    error: dict[str, Any] | None = document.get("error")
     ended_then = document["updated"] if document["state"] not in OPEN else None
     return Attempt(
         record=record,
@@ -66,7 +68,7 @@ def _read(record: Record, document: Mapping[str, Any]) -> Attempt:
         outcome=document.get("outcome"),
         unknown_since=_moment(document.get("unknown_since", document["updated"] if document["state"] == State.UNKNOWN else None)),
         result=document.get("result"),
-        error=error,
+        error=document.get("error"),
         ended=_moment(document.get("ended", ended_then)),
         looks=_looks(document.get("looks") or {}),
         correlation_id=document.get("correlation_id"),
@@ -87,7 +89,6 @@ def _moment(value: Any) -> float | None:
 
 def write(attempt: Attempt) -> dict[str, Any]:
     """The document of an attempt. The names that version 0.1.0 reads keep their meaning."""
-    settled = attempt.settled
     document: dict[str, Any] = {
         "form": attempt.form,
         "operation": attempt.operation,
@@ -99,22 +100,14 @@ def write(attempt: Attempt) -> dict[str, Any]:
         "state": attempt.state.value,
         "asked": attempt.asked,
         "request": attempt.request,
-        "settled": {
-            "arguments": settled.arguments,
-            "summary": settled.summary,
-            "amount": settled.amount,
-            "currency": settled.currency,
-        },
+        "settled": {name: getattr(attempt.settled, name) for name in SETTLED},
         "view": attempt.view,
         "movement": list(attempt.movement),
         "lease": asdict(attempt.lease) if attempt.lease else None,
         "looks": asdict(attempt.looks),
         "steps": [list(step) for step in attempt.steps],
+        **{name: getattr(attempt, name) for name in AS_IT_IS},
     }
-    for name in ("sent", "answered", "first_sent", "last_sent", "outcome", "unknown_since", "result", "error", "ended"):
-        document[name] = getattr(attempt, name)
-    for name in ("correlation_id", "created", "updated"):
-        document[name] = getattr(attempt, name)
     return document | ({"due": "yes"} if attempt.due else {})
 
 
@@ -122,6 +115,16 @@ async def find(context: Context, id: str) -> Attempt | None:
     """Raises `Unreadable`."""
     record = await context.records.get(COLLECTION, id)
     return read(record) if record else None
+
+
+async def every(context: Context, where: Mapping[str, str]) -> list[Record]:
+    """The records of all attempts whose fields equal `where`, newest first, also those that this version cannot read."""
+    records: list[Record] = []
+    while True:
+        page = await context.records.find(COLLECTION, where, limit=PAGE, after=records[-1].id if records else None)
+        records += page
+        if len(page) < PAGE:
+            return records
 
 
 async def start(context: Context, new: New) -> Attempt | None:

@@ -1,4 +1,4 @@
-"""What goes along the road: a call, what it settles to, an act, what it did, and a look at what became of it."""
+"""What goes along the road: a call, what it settles to, an act, what it did, the answer, and a look at what became of an act."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,6 +94,14 @@ class Done:
 
 
 FAILED_OUTCOMES = frozenset({"failed", "canceled"})  # no money stays moved
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a surface sends on: a JSON object, and the queue to be woken where something was started."""
+
+    body: dict[str, Any]
+    wakes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

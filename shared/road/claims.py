@@ -4,7 +4,7 @@ A claim is a record named by the movement's digest, which names the attempt that
 the one place where those who want the same movement meet. Whoever takes it over does so on the version that was read before the holder was
 judged; and whoever is about to send writes it anew first. So of the two one comes first, and the other's compare-and-set fails: a holder
 that came to life is not overlooked, and one that was overtaken sends nothing. A claim whose attempt never came frees in seconds; it still
-names the attempt before it that moved, whose guard stands.
+names those before it that moved, whose guard stands.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,6 +23,7 @@ from shared.stores.protocols import Changed, Exists, Record
 
 COLLECTION = "claims"
 TRIES = 5  # of taking a claim that others change at the same moment
+MOVERS = 8  # attempts that moved this and are still named
 
 type Asking = Callable[[Attempt], Awaitable[Attempt]]
 
@@ -33,7 +34,7 @@ class Wanted:
 
     attempt: str
     repeat_of: str | None
-    became: Asking | None = None  # None: it is not asked, as in a preview
+    became: Asking
 
 
 async def take(context: Context, movement: tuple[str, ...], wanted: Wanted) -> None:
@@ -69,17 +70,28 @@ async def hold(context: Context, movement: tuple[str, ...], wanted: Wanted) -> b
             await _take_over(context, id, wanted)
         return True
 
-    return all(await side_by_side(*(_hold(context, id, wanted.attempt) for id in movement[:1]), *(older(id) for id in movement[1:])))
+    return all(await side_by_side(*(_hold(context, id, wanted) for id in movement[:1]), *(older(id) for id in movement[1:])))
 
 
 async def stand_again(context: Context, attempt: Attempt) -> None:
-    """The guard of an attempt that moved after all, where nobody else took its claim meanwhile. Best effort."""
+    """The guard of an attempt that moved after all, also where another one holds its claim by now. Best effort."""
     for id in attempt.movement:
         try:
-            if not await _is_fresh(context, id, attempt.id):
-                await _hold(context, id, attempt.id)
-        except BillyError:
+            await _stand_again(context, id, attempt.id)
+        except (Changed, BillyError):
             continue
+
+
+async def _stand_again(context: Context, id: str, attempt: str) -> None:
+    if await _is_fresh(context, id, attempt):
+        return
+    held = await context.records.get(COLLECTION, id)
+    if held is None:
+        return
+    if held.document["attempt"] == attempt:
+        await replace_once(context.records, COLLECTION, held, _claim(context, attempt, _movers(held)))
+    else:
+        await replace_once(context.records, COLLECTION, held, held.document | {"moved": [attempt, *_movers(held)][:MOVERS], "ended": None})
 
 
 async def let_go(context: Context, id: str, attempt: str) -> None:
@@ -109,6 +121,7 @@ async def _take_over(context: Context, id: str, wanted: Wanted) -> None:
                 return
             continue
         if held.document["attempt"] == wanted.attempt and not held.document.get("ended"):
+            await _judge_movers(context, _movers(held), wanted)
             return  # its own, of an earlier call or of one beside it: `hold` writes it anew
         moved = await _judge(context, held, wanted)
         try:
@@ -119,41 +132,49 @@ async def _take_over(context: Context, id: str, wanted: Wanted) -> None:
     raise refusals.claim_unreadable()
 
 
-async def _hold(context: Context, id: str, attempt: str) -> bool:
+async def _hold(context: Context, id: str, wanted: Wanted) -> bool:
     for _ in range(TRIES):
         held = await context.records.get(COLLECTION, id)
-        if held is None or held.document["attempt"] != attempt:
+        if held is None or held.document["attempt"] != wanted.attempt:
             return False
+        await _judge_movers(context, _movers(held), wanted)
         try:
-            await replace_once(context.records, COLLECTION, held, _claim(context, attempt, held.document.get("moved")))
+            await replace_once(context.records, COLLECTION, held, _claim(context, wanted.attempt, _movers(held)))
         except Changed:  # perhaps by a call with the same key
             continue
         return True
     return False
 
 
-async def _judge(context: Context, held: Record, wanted: Wanted) -> str | None:
-    """The last attempt that moved this, where nobody holds the claim any more, or it is one's own.
+async def _judge(context: Context, held: Record, wanted: Wanted) -> list[str]:
+    """Those that moved this before, where nobody holds the claim any more, or it is one's own.
 
-    Raises while the attempt that holds it may be moving, and for ten minutes after it, or the one before it, moved.
+    Raises while the attempt that holds it may be moving, and for ten minutes after it, or one before it, moved.
     """
-    document = held.document
-    before: str | None = document.get("moved")
+    document, movers = held.document, _movers(held)
     if document["attempt"] == wanted.attempt:
-        return before
+        await _judge_movers(context, movers, wanted)
+        return movers
     holder = await attempts.find(context, str(document["attempt"]))
     if holder is None:
         age = context.seam.now() - float(document["at"])
         if not document.get("ended") and age < NEVER_CAME:
             raise refusals.being_recorded(str(document["attempt"]), max(1, ceil(NEVER_CAME - age)))
-    elif holder.open and wanted.became is not None:
+    elif holder.open:
         holder = await wanted.became(holder)
     if holder is not None and (holder.open or holder.moved):
         _guard(context, holder, wanted)
-        return holder.id
-    if before is not None and before != wanted.attempt and (mover := await attempts.find(context, before)) is not None:
-        _guard(context, mover, wanted)
-    return before
+        return [holder.id, *movers][:MOVERS]
+    await _judge_movers(context, movers, wanted)
+    return movers
+
+
+async def _judge_movers(context: Context, movers: list[str], wanted: Wanted) -> None:
+    """The last one that moved, and whose money stayed moved, guards; those before it are its own affair."""
+    for each in movers:
+        mover = await attempts.find(context, each) if each != wanted.attempt else None
+        if mover is not None and (mover.open or mover.moved):
+            return _guard(context, mover, wanted)
 
 
 def _guard(context: Context, holder: Attempt, wanted: Wanted) -> None:
@@ -162,8 +183,12 @@ def _guard(context: Context, holder: Attempt, wanted: Wanted) -> None:
     if holder.moved and holder.id != wanted.repeat_of:
         age = context.seam.now() - (holder.ended or holder.updated)
         if wanted.repeat_of is not None or age < GUARD:
-            raise refusals.duplicate(holder)
+            raise refusals.duplicate(holder, wanted.repeat_of)
 
 
-def _claim(context: Context, attempt: str, moved: str | None = None) -> dict[str, Any]:
-    return {"attempt": attempt, "at": context.seam.now(), "moved": moved}
+def _movers(held: Record) -> list[str]:
+    return [str(each) for each in held.document.get("moved") or ()]
+
+
+def _claim(context: Context, attempt: str, moved: list[str] | None = None) -> dict[str, Any]:
+    return {"attempt": attempt, "at": context.seam.now(), "moved": moved or []}

@@ -46,7 +46,7 @@ class Reversible:
         """What an approver is told of it."""
         match self.how:
             case Reversal.FULLY:
-                return "This can be taken back."
+                return "This can be taken back, or changes nothing that stays."
             case Reversal.BY_ANOTHER:
                 return f"This can be taken back with {self.by}."
             case Reversal.IN_TIME:

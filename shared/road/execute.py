@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.policy.decide import Asked, Deny, decide
 from shared.road import refusals, trail, writing
-from shared.road.calls import Call
+from shared.road.calls import Answer, Call
 from shared.road.operation import Input, Operation, Read, Write
 from shared.road.trail import Decided, Row
 from shared.telemetry.invocation import correlated, crashed
@@ -25,16 +24,7 @@ if TYPE_CHECKING:
 BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error")  # the schema's own facts in pydantic's errors
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a surface sends on: a JSON object, the HTTP status that fits it, and the queue to be woken, if something was started."""
-
-    body: dict[str, Any]
-    status: int = 200
-    wakes: str | None = None
-
-
-async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, *, strings: bool = False) -> Outcome:
+async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, *, strings: bool = False) -> Answer:
     """Takes one call down the road and leaves its audit row. `strings` says that all values are text, as a query string gives them.
 
     Raises `BillyError` and nothing else: a crash becomes `internal` with a reference, its text stays in no log and no answer.
@@ -51,7 +41,7 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
             measure("billy.call.duration", time.monotonic() - began, operation=operation.name, surface=surface, code=code)
 
 
-async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Outcome:
+async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Answer:
     try:
         return await _travel(operation, arguments, actor, context, strings)
     except BillyError:
@@ -65,7 +55,7 @@ async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Ac
         raise error from None
 
 
-async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Outcome:
+async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Answer:
     try:
         permitted = decide(Asked(actor.role, operation.permission))
         if isinstance(permitted, Deny):
@@ -77,10 +67,9 @@ async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Act
         raise
     match operation:
         case Write():
-            answer = await writing.write(operation, call)
-            return Outcome(answer.body, wakes=answer.wakes)
+            return await writing.write(operation, call)
         case Read():
-            return Outcome(await _read(operation, call))
+            return Answer(await _read(operation, call))
         case _:
             raise TypeError(f"{operation.name} neither reads nor writes.")
 

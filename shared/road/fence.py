@@ -23,6 +23,13 @@ def permission(operation: Operation, role: str, settled: Settled) -> Decision:
     return decide(Asked(role, operation.permission, settled.amount, settled.currency))
 
 
+def require_permission(operation: Operation, role: str, settled: Settled, attempt: str | None = None) -> None:
+    """Raises `not_allowed` where the policy says no to a settled call."""
+    decision = permission(operation, role, settled)
+    if isinstance(decision, Deny):
+        raise refusals.denied(decision, attempt)
+
+
 @dataclass(slots=True)
 class Gate:
     """`context.Sending` for one act of an attempt, which holds the lease. It counts what is sent; `counted` puts that into the record."""
@@ -32,11 +39,11 @@ class Gate:
     actor: Actor
     attempt: Attempt  # as it stands in the record
     until: float  # epoch seconds after which nothing is sent
-    repeat_of: str | None = None
+    wanted: Wanted
     tries: int = 0
     noes: int = 0
-    _last: float | None = field(default=None)  # when the last request was under way that was not merely replayed
-    _before: float | None = field(default=None)
+    _last: float | None = field(default=None, init=False)  # when the last request was under way that was not merely replayed
+    _before: float | None = field(default=None, init=False)  # what `_last` was before it
     _earlier: Attempt = field(init=False)  # as it was when this act began
 
     def __post_init__(self) -> None:
@@ -48,17 +55,14 @@ class Gate:
 
     async def begin(self) -> None:
         """Lease, claim and right are asked side by side; the compare-and-set that proves the lease also writes down that something is sent."""
-        wanted = Wanted(self.attempt.id, self.repeat_of)
         names, role, begun = await side_by_side(
-            claims.hold(self.context, self.attempt.movement, wanted), role_now(self.context, self.actor), self._written_down()
+            claims.hold(self.context, self.attempt.movement, self.wanted), role_now(self.context, self.actor), self._written_down()
         )
         if not names or not begun or self.left() <= 0:
             raise refusals.late(self.attempt.id)
         if role is None:
             raise refusals.revoked(self.attempt.id)
-        decision = permission(self.operation, role, self.attempt.settled)
-        if isinstance(decision, Deny):
-            raise refusals.denied(decision, self.attempt.id)
+        require_permission(self.operation, role, self.attempt.settled, self.attempt.id)
 
     def left(self) -> float:
         return self.until - self.context.seam.now()

@@ -36,11 +36,10 @@ async def quietly(*steps: Awaitable[Any]) -> None:
             raise each
 
 
-def outcome(context: Context, attempt: Attempt, actor: Actor = TIMER, **facts: Any) -> Row:
-    """The row of how an attempt stands, made of what its record says, where it was not its own call that ended it."""
-    code = (attempt.error or {}).get("code") if attempt.state is State.FAILED else None
+def outcome(call: Call, attempt: Attempt, **facts: Any) -> Row:
+    """The row of how an attempt stands, made of what its record says."""
     return Row.of(
-        Call(context, actor, None),
+        call,
         attempt.operation,
         Decided.OUTCOME,
         arguments=attempt.settled.arguments,
@@ -48,13 +47,12 @@ def outcome(context: Context, attempt: Attempt, actor: Actor = TIMER, **facts: A
         attempt=attempt.id,
         state=attempt.state.value,
         outcome=attempt.outcome,
-        code=code,
-        settled_later=True,
-        correlation=attempt.correlation_id,
         **facts,
     )
 
 
 async def tell(context: Context, attempt: Attempt, actor: Actor = TIMER, **facts: Any) -> None:
-    """Appends that row."""
-    await trail.append(context, outcome(context, attempt, actor, **facts))
+    """Appends that row, where it was not its own call that ended the attempt."""
+    code = (attempt.error or {}).get("code") if attempt.state is State.FAILED else None
+    facts |= {"code": code, "settled_later": True, "correlation": attempt.correlation_id}
+    await trail.append(context, outcome(Call(context, actor, None), attempt, **facts))

@@ -42,12 +42,16 @@ _NO_KEY = frozenset(
         "idempotencykey",
         "your-key-here",
         "your_key_here",
+        "your-idempotency-key",
+        "your_idempotency_key",
         "...",
         "-",
         "_",
     ]
-) | {"[object object]", "your key here", "idempotency key"}
-_TEMPLATE = re.compile(r"\{\{.*\}\}|\$\{.*\}|<.*>|%\(.*\)s|\{[a-z_ ]*\}|\$[A-Za-z_]+", re.IGNORECASE)
+) | {"[object object]", "your key here", "your idempotency key", "idempotency key"}
+_TEMPLATE = re.compile(
+    r"\{\{.*\}\}|\$\{.*\}|\$\(.*\)|%\(.*\)s|^<.*>$|^\{[a-z_ ]*\}$|^\$[A-Za-z_]+$|(^|[-_:/. ])(undefined|null|none|nan)$", re.IGNORECASE
+)
 
 
 def canonical_key(text: str) -> str:
@@ -57,7 +61,7 @@ def canonical_key(text: str) -> str:
         raise ValueError("1 to 255 visible ASCII characters")
     if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
         raise ValueError("the key itself, without quotes around it")
-    if key.lower() in _NO_KEY or _TEMPLATE.fullmatch(key):
+    if key.lower() in _NO_KEY or _TEMPLATE.search(key):
         raise ValueError(
             "a text of your own for this one change; this is a placeholder: leave the key out, or give one such as ticket-5678"
         )

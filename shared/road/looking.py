@@ -1,7 +1,7 @@
 """What became of an attempt that nobody saw the end of: asked of Stripe or of Billy's own records, by one at a time, and never guessed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,11 @@ from shared.road.attempts import Changed
 from shared.road.calls import FAILED_OUTCOMES, Done, Look
 from shared.road.following import quietly, tell
 from shared.road.operation import Operation, Write
-from shared.road.timing import GRACE, LONGEST_PAUSE, LOOK, PAUSE
+from shared.road.timing import JOINED, LONGEST_PAUSE, LOOK, PAUSE
 from shared.stores import protocols
 from shared.telemetry.invocation import crashed
 
 NO_WAY = "no_way_to_ask"  # in place of an error's code: the operation declares none, or this version does not know it
-
 
 type Count = Callable[[Attempt], Attempt]
 
@@ -46,15 +45,22 @@ async def _looked(context: Context, changed: Changed, done: Done | None = None) 
 
 
 def is_grace_over(attempt: Attempt, now: float) -> bool:
-    """Whether no request of the attempt can be under way any more."""
-    last = attempt.last_sent if attempt.last_sent is not None else attempt.created
-    return not attempt.is_held(now) and now - last >= GRACE
+    """Whether no request of the attempt can be under way any more, nor be sent by whoever holds it."""
+    return not attempt.is_held(now) and now >= attempt.grace_ends
 
 
-async def look(context: Context, operations: Mapping[str, Operation], attempt: Attempt) -> Looked:
-    """Finds out what became of an open attempt, and records what is certain. One looks at a time; the others are told how it stands."""
+def is_joined(attempt: Attempt, now: float) -> bool:
+    """Whether Stripe still joins a request under the attempt's id with the first one."""
+    return attempt.first_sent is None or now - attempt.first_sent < JOINED
+
+
+async def look(context: Context, operation: Operation | None, attempt: Attempt) -> Looked:
+    """Finds out what became of an open attempt, and records what is certain. One looks at a time; the others are told how it stands.
+
+    `operation` is the attempt's own; None where this version does not know it.
+    """
     now = context.seam.now()
-    if not attempt.open or attempt.is_held(now) or attempt.looks.until > now:
+    if not attempt.open or attempt.is_at_work(now):
         return Looked(attempt)
     if attempt.sent == 0:  # and whoever was to send comes too late: the lease is over, and the compare-and-set proves it
         error = refusals.kept(refusals.NOT_SENT, retryable=True)
@@ -63,16 +69,16 @@ async def look(context: Context, operations: Mapping[str, Operation], attempt: A
 
     def begin(attempt: Attempt) -> Attempt | None:
         now = context.seam.now()
-        if attempt.is_held(now) or attempt.looks.until > now:
+        if attempt.is_at_work(now):
             return None
         return replace(attempt, looks=replace(attempt.looks, by=token, until=now + LOOK + 5))
 
     attempt = await attempts.advance(context, attempt, By.LOOK, None, begin, "asking", only_this=True)
     if attempt.looks.by != token:
         return Looked(attempt)
-    done, error = await _asked(context, operations, attempt)
+    done, error = await _asked(context, operation, attempt)
     if error is not None:
-        return Looked(await note(context, attempt, NO_WAY if error.detail == refusals.NO_WAY else error.code), error=error)
+        return Looked(await note(context, attempt, NO_WAY if _way(operation) is None else error.code), error=error)
     if done is not None:
         return await _looked(context, await succeed(context, attempt, done, By.LOOK, "found"), done)
     if is_grace_over(attempt, context.seam.now()):
@@ -81,15 +87,15 @@ async def look(context: Context, operations: Mapping[str, Operation], attempt: A
     return Looked(await note(context, attempt, None))
 
 
-async def foresee(context: Context, operations: Mapping[str, Operation], attempt: Attempt) -> Looked:
+async def foresee(context: Context, operation: Operation, attempt: Attempt) -> Looked:
     """What a look would find and record now, without recording it: for a preview."""
     now = context.seam.now()
-    if not attempt.open or attempt.is_held(now) or attempt.looks.until > now:
+    if not attempt.open or attempt.is_at_work(now):
         return Looked(attempt)
     if attempt.sent == 0:
         error = refusals.kept(refusals.NOT_SENT, retryable=True)
         return Looked(replace(attempt, state=State.FAILED, error=error))
-    done, failure = await _asked(context, operations, attempt)
+    done, failure = await _asked(context, operation, attempt)
     if done is not None:
         came_back = done.outcome in FAILED_OUTCOMES
         error = refusals.kept(refusals.undone(str(done.outcome)), retryable=False) if came_back else None
@@ -100,14 +106,19 @@ async def foresee(context: Context, operations: Mapping[str, Operation], attempt
     return Looked(attempt, error=failure)
 
 
-async def _asked(context: Context, operations: Mapping[str, Operation], attempt: Attempt) -> tuple[Done | None, BillyError | None]:
+def _way(operation: Operation | None) -> Callable[[Look], Awaitable[Done | None]] | None:
+    """How it can be asked what became of an operation's attempts, if at all."""
+    return operation.became if isinstance(operation, Write) else None
+
+
+async def _asked(context: Context, operation: Operation | None, attempt: Attempt) -> tuple[Done | None, BillyError | None]:
     """What was found of an attempt, and what stood in the way of finding it."""
-    operation = operations.get(attempt.operation)
-    if not isinstance(operation, Write) or operation.became is None:
+    became = _way(operation)
+    if became is None:
         return None, refusals.no_way(attempt.id)
     try:
         async with asyncio.timeout(LOOK):
-            return await operation.became(Look(context, attempt.id, attempt.settled.arguments, attempt.created)), None
+            return await became(Look(context, attempt.id, attempt.settled.arguments, attempt.created)), None
     except Exception as failure:
         return None, _named(failure, attempt, context)
 
@@ -154,16 +165,18 @@ def _named(failure: Exception, attempt: Attempt, context: Context) -> BillyError
 
 
 async def note(context: Context, attempt: Attempt, code: str | None) -> Attempt:
-    """Keeps what stood in the way, and when it is asked again: with growing pauses, and right when the grace is over."""
+    """Keeps what stood in the way, and when it is asked again: right when the grace is over, then after as long as it has been over.
+
+    The pause follows time and not the number of looks, so that callers who ask often do not keep the timer away.
+    """
 
     def turn(current: Attempt) -> Attempt | None:
         if not current.open or current.looks.by != attempt.looks.by:
             return None
         now = context.seam.now()
-        pause = min(PAUSE * 2 ** min(current.looks.count, 10), LONGEST_PAUSE)
-        grace = (current.last_sent or current.created) + GRACE
-        until = min(now + pause, grace) if now < grace else now + pause
-        looks = Looks(current.looks.count + 1, until, code, None, 0.0, current.looks.person)
+        grace = current.grace_ends
+        again = min(now + PAUSE, grace) if now < grace else now + min(max(PAUSE, now - grace), LONGEST_PAUSE)
+        looks = Looks(current.looks.count + 1, again, code, person=current.looks.person)
         return replace(current, looks=looks)
 
     return await attempts.advance(context, attempt, By.LOOK, State.UNKNOWN, turn, f"not found out: {code or 'not yet'}")

@@ -178,8 +178,25 @@ def write(
         part: dict[str, Any] = {name: getattr(parts, name, None) for name in PARTS}
         words = " ".join(str(part["words"]).split())
         return Write(
-            *(parts.__name__, _summary(words), words, verb, path, permission, tags, part["Input"], output, agents),
-            *(declared, part["settle"], part["view"], part["act"], found, part["became"], makes, part["shown"], queue),
+            name=parts.__name__,
+            summary=_summary(words),
+            description=words,
+            verb=verb,
+            path=path,
+            permission=permission,
+            tags=tags,
+            input=part["Input"],
+            output=output,
+            agents=agents,
+            declared=declared,
+            settle=part["settle"],
+            view=part["view"],
+            act=part["act"],
+            found=found,
+            became=part["became"],
+            makes=makes,
+            shown=part["shown"],
+            queue=queue,
         )
 
     return register

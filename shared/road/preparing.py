@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from shared.policy.decide import Deny
 from shared.road import attempts, claims, looking, refusals
 from shared.road.asked import Asked, Prepared, Repeat, Settle, Start, did, found_and_settled, movement_of
 from shared.road.attempt import Attempt, By, Lease, Looks, New, State
 from shared.road.calls import Done, Settled
-from shared.road.fence import permission
+from shared.road.fence import require_permission
 from shared.road.identity import request_digest
 from shared.road.previewing import preview
 from shared.telemetry.correlation import correlation_id
@@ -23,9 +22,7 @@ async def prepare(asked: Asked) -> Prepared:
     found, settled = await found_and_settled(asked)
     if found is not None:
         return Repeat(await _restored(asked, found))
-    decision = permission(asked.operation, asked.call.actor.role, settled)
-    if isinstance(decision, Deny):
-        raise refusals.denied(decision)
+    require_permission(asked.operation, asked.call.actor.role, settled)
     movement = movement_of(asked, settled)
     await claims.take(asked.context, movement, asked.wanted)
     return Start(await _recorded(asked, settled, movement))
@@ -34,7 +31,7 @@ async def prepare(asked: Asked) -> Prepared:
 async def _earlier(asked: Asked, earlier: Attempt) -> Prepared:
     """A call with the key of an attempt that is recorded."""
     if not asked.is_request_of(earlier):
-        raise refusals.another_request(earlier.id)
+        raise refusals.another_request(earlier.id, earlier.facts)
     if earlier.open:
         return Settle(earlier)
     if not refusals.is_retryable(earlier):
@@ -44,9 +41,7 @@ async def _earlier(asked: Asked, earlier: Attempt) -> Prepared:
 
 async def revive(asked: Asked, failed: Attempt) -> Attempt:
     """A failed attempt that certainly did nothing, started anew under its own id, with its claim taken anew. Raises where it may not be."""
-    decision = permission(asked.operation, asked.call.actor.role, failed.settled)
-    if isinstance(decision, Deny):
-        raise refusals.denied(decision, failed.id)
+    require_permission(asked.operation, asked.call.actor.role, failed.settled, failed.id)
     return await held(asked, failed, State.STARTED, "made again")
 
 
@@ -70,18 +65,8 @@ async def held(asked: Asked, attempt: Attempt, to: State | None, step: str) -> A
 
 async def _recorded(asked: Asked, settled: Settled, movement: tuple[str, ...]) -> Attempt:
     """The attempt, recorded before the act. Raises `unavailable` where another call with the same key came first."""
-    new = New(
-        id=asked.id,
-        operation=asked.operation.name,
-        actor=asked.call.actor,
-        asked=asked.given,
-        request=request_digest(asked.given),
-        settled=settled,
-        view=asked.operation.view(settled).document(asked.operation.declared.reversible.sentence()),
-        movement=movement,
-        lease=Lease(asked.context.seam.token(12), asked.until),
-        correlation_id=correlation_id(),
-    )
+    view = asked.operation.view(settled).document(asked.operation.declared.reversible.sentence())
+    new = replace(_new(asked, settled, movement), view=view, lease=Lease(asked.context.seam.token(12), asked.until))
     made = await attempts.start(asked.context, new)
     if made is not None:
         return made
@@ -92,20 +77,7 @@ async def _recorded(asked: Asked, settled: Settled, movement: tuple[str, ...]) -
 async def _restored(asked: Asked, found: Done) -> Attempt:
     """The attempt that the records have lost and Stripe remembers, recorded as what it is. Raises `conflict` where it did something else."""
     settled = did(asked, found)
-    new = New(
-        id=asked.id,
-        operation=asked.operation.name,
-        actor=asked.call.actor,
-        asked=asked.given,
-        request=request_digest(asked.given),
-        settled=settled,
-        view={},
-        movement=movement_of(asked, settled),
-        lease=None,
-        correlation_id=correlation_id(),
-        first_step="found without a record",
-        sent=1,
-    )
+    new = replace(_new(asked, settled, movement_of(asked, settled)), first_step="found without a record", sent=1)
     made = await attempts.start(asked.context, new) or await attempts.find(asked.context, asked.id)
     if made is None:
         raise refusals.claim_unreadable()
@@ -114,3 +86,18 @@ async def _restored(asked: Asked, found: Done) -> Attempt:
     stands = (await looking.succeed(asked.context, made, found, By.SHOWN, "found")).attempt
     await claims.stand_again(asked.context, stands)
     return stands
+
+
+def _new(asked: Asked, settled: Settled, movement: tuple[str, ...]) -> New:
+    return New(
+        id=asked.id,
+        operation=asked.operation.name,
+        actor=asked.call.actor,
+        asked=asked.given,
+        request=request_digest(asked.given),
+        settled=settled,
+        view={},
+        movement=movement,
+        lease=None,
+        correlation_id=correlation_id(),
+    )

@@ -5,7 +5,7 @@ from typing import Any
 from shared.errors import BillyError, problem
 from shared.policy.decide import Deny
 from shared.road import claims, looking, refusals
-from shared.road.asked import Asked, Preview, did, found_and_settled, is_joined, movement_of
+from shared.road.asked import Asked, Preview, did, found_and_settled, movement_of
 from shared.road.attempt import Attempt, State
 from shared.road.calls import Done, Settled
 from shared.road.claims import Wanted
@@ -46,17 +46,18 @@ async def _preview_of(asked: Asked, earlier: Attempt) -> Preview:
     """The preview of a call whose key belongs to an attempt: what became of that one is asked, and not recorded."""
     settled, context = earlier.settled, asked.context
     if not asked.is_request_of(earlier):
-        return _would_refuse(asked, Settled(asked.given, asked.operation.summary), refusals.another_request(earlier.id))
+        return _would_refuse(asked, Settled(asked.given, asked.operation.summary), refusals.another_request(earlier.id, earlier.facts))
     now = context.seam.now()
-    if earlier.open and (earlier.is_held(now) or earlier.looks.until > now):
+    if earlier.open and earlier.is_at_work(now):
         return _would_refuse(asked, settled, refusals.under_way(earlier))
-    looked = await looking.foresee(context, {asked.operation.name: asked.operation}, earlier)
+    looked = await looking.foresee(context, asked.operation, earlier)
     stands = looked.attempt
     if stands.state is State.SUCCEEDED:
         reason = "The same call was made before with this idempotency key: its result would be returned."
         body = _body(asked, settled, "replay", reason, earlier.view) | {"attempt": earlier.id, "attempt_state": earlier.state.value}
-        return Preview(body | ({"result": stands.result} if stands.result else {}), settled.arguments, earlier.id)
-    if stands.open and (looked.error is not None or not is_joined(stands, now)):
+        facts = {"result": stands.result, "outcome": stands.outcome}
+        return Preview(body | {name: value for name, value in facts.items() if value}, settled.arguments, earlier.id)
+    if stands.open and (looked.error is not None or not looking.is_joined(stands, now)):
         return _would_refuse(asked, settled, refusals.not_known(earlier, looked.error))
     if stands.open or refusals.is_retryable(stands):
         return await _preview_of_act(asked, settled, earlier.movement or movement_of(asked, settled), earlier.view)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from shared.errors import BillyError, StripeFacts
+from shared.errors import AttemptFacts, BillyError, StripeFacts
 from shared.policy.decide import Deny
 from shared.road.attempt import Attempt, State
 
 SECOND_CHANCE = 1  # seconds after which somebody who has to wait asks again
 
-NO_WAY = "Nothing can tell what became of this attempt."
+SAME_CALL = "Repeat the same call, with the same idempotency_key if it had one."
 NEW_KEY = "A new idempotency_key or another tool changes nothing."
 MEANT = "If it is meant to happen once more, call again with repeat_of set to this attempt's id. " + NEW_KEY
 
@@ -18,22 +18,24 @@ def denied(decision: Deny, attempt: str | None = None) -> BillyError:
     return BillyError("not_allowed", decision.reason, next=decision.next, who_can=decision.who_can, attempt=attempt)
 
 
-def another_request(attempt: str) -> BillyError:
+def another_request(attempt: str, facts: AttemptFacts | None = None) -> BillyError:
     return BillyError(
         "conflict",
         "This idempotency key was used before with other arguments.",
-        next="Use a new idempotency_key for a new change.",
+        next="Look with get_attempt what this key was used for. If that is what you want, repeat it with the arguments it had; "
+        "a new idempotency_key is for another change alone.",
         attempt=attempt,
+        attempt_facts=facts,
     )
 
 
-def under_way(attempt: Attempt, wait: int = SECOND_CHANCE) -> BillyError:
+def under_way(attempt: Attempt) -> BillyError:
     """The same call is being made by somebody else just now."""
     return BillyError(
         "unavailable",
         "A call with the same idempotency key is under way.",
         next="Repeat the same call with the same idempotency_key in a second: it returns the first result. " + NEW_KEY,
-        retry_after=wait,
+        retry_after=SECOND_CHANCE,
         attempt=attempt.id,
         attempt_facts=attempt.facts,
     )
@@ -59,8 +61,8 @@ def not_known(attempt: Attempt, cause: BillyError | None = None) -> BillyError:
     )
 
 
-def duplicate(attempt: Attempt) -> BillyError:
-    """The same movement is under way, may have happened, or happened a short while ago."""
+def duplicate(attempt: Attempt, repeat_of: str | None = None) -> BillyError:
+    """The same movement is under way, may have happened, or happened a short while ago; or another one than was named is the last."""
     if attempt.open:
         return BillyError(
             "possible_duplicate",
@@ -72,7 +74,9 @@ def duplicate(attempt: Attempt) -> BillyError:
         )
     return BillyError(
         "possible_duplicate",
-        "The same thing was done less than ten minutes ago, or is what repeat_of named before.",
+        "The same thing was done less than ten minutes ago."
+        if repeat_of is None
+        else f"The last one that did the same is another one than repeat_of names ({repeat_of}).",
         next=f"Look at attempt_result: most likely this is done already. {MEANT}",
         attempt=attempt.id,
         attempt_facts=attempt.facts,
@@ -104,10 +108,15 @@ def late(attempt: str) -> BillyError:
     return BillyError(
         "unavailable",
         "Too much time passed before this could be sent, so it was not sent.",
-        next="Repeat the same call, with the same idempotency_key if it had one.",
+        next=SAME_CALL,
         retry_after=SECOND_CHANCE,
         attempt=attempt,
     )
+
+
+def too_long() -> BillyError:
+    """The time of the call was over before it had ended."""
+    return BillyError("unavailable", "This took too long.", next=SAME_CALL, retry_after=5)
 
 
 def revoked(attempt: str) -> BillyError:
@@ -120,7 +129,12 @@ def revoked(attempt: str) -> BillyError:
 
 
 def no_way(attempt: str) -> BillyError:
-    return BillyError("unavailable", NO_WAY, next="An owner ends it with end_attempt.", attempt=attempt)
+    return BillyError(
+        "unavailable",
+        "Nothing can tell what became of this attempt.",
+        next="An owner ends it with end_attempt (POST /api/attempts/{id}/end).",
+        attempt=attempt,
+    )
 
 
 def not_recorded(attempt: str) -> BillyError:
@@ -138,10 +152,10 @@ def not_recorded(attempt: str) -> BillyError:
 NOT_SENT = BillyError(
     "unavailable",
     "The call was cut off before anything was sent.",
-    next="Repeat the same call, with the same idempotency_key if it had one.",
+    next=SAME_CALL,
     retry_after=SECOND_CHANCE,
 )
-NOT_DONE = BillyError("unavailable", "The call was cut off before Stripe did it.", next="Call again with a new idempotency_key.")
+NOT_DONE = BillyError("unavailable", "The call was cut off before it was done.", next="Call again with a new idempotency_key.")
 SAID_NOT_DONE = BillyError("unavailable", "An owner said that this was not done.", next="Call again with a new idempotency_key.")
 
 

@@ -9,7 +9,7 @@ from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.errors import BillyError
 from shared.people.keys import role_now
-from shared.road import attempts, claims, looking, refusals, writing
+from shared.road import attempts, claims, looking, refusals, trail, writing
 from shared.road.asked import Asked
 from shared.road.attempt import OPEN, Attempt, By
 from shared.road.calls import Call
@@ -17,14 +17,13 @@ from shared.road.declared import Found
 from shared.road.following import tell
 from shared.road.operation import Operation, Write
 from shared.road.preparing import held
-from shared.road.timing import CALL, GUARD, JOINED, PATIENCE
+from shared.road.timing import CALL, GUARD, PATIENCE
 from shared.road.trail import Decided
 from shared.stores.protocols import Record
 from shared.telemetry.correlation import read_id
 from shared.telemetry.invocation import crashed, within
 from shared.telemetry.lines import say
 
-PAGE = 100
 AT_WORK = 60.0  # seconds after an end in which the call itself may still be telling of it
 NEEDS_PERSON = "billy.attempt_needs_a_person"
 FAILED_LATER = "billy.settling_failed"
@@ -36,24 +35,15 @@ async def settle_attempts(context: Context, operations: Mapping[str, Operation])
     for record in await _open(context):
         with within(read_id(record.document.get("correlation_id"))):  # so that its end is found where its beginning is
             counts[await _settled(context, operations, record)] += 1
-    for record in await _all(context, {"due": "yes"}):
+    for record in await attempts.every(context, {"due": "yes"}):
         await _made_good(context, record)
     return counts
 
 
 async def _open(context: Context) -> list[Record]:
     """Every open attempt, oldest first."""
-    found = [record for state in OPEN for record in await _all(context, {"state": state.value})]
+    found = [record for state in OPEN for record in await attempts.every(context, {"state": state.value})]
     return sorted(found, key=lambda record: _number(record.document.get("created")))
-
-
-async def _all(context: Context, where: Mapping[str, str]) -> list[Record]:
-    records: list[Record] = []
-    while page := await context.records.find(attempts.COLLECTION, where, limit=PAGE, after=records[-1].id if records else None):
-        records += page
-        if len(page) < PAGE:
-            break
-    return records
 
 
 async def _settled(context: Context, operations: Mapping[str, Operation], record: Record) -> str:
@@ -77,12 +67,12 @@ def _number(value: Any) -> float:
 
 async def _settle(context: Context, operations: Mapping[str, Operation], attempt: Attempt) -> str:
     now = context.seam.now()
-    if not (attempt.sent == 0 or looking.is_grace_over(attempt, now)) or attempt.is_held(now):
+    if attempt.is_held(now) or (attempt.sent > 0 and not looking.is_grace_over(attempt, now)):
         return "left"
     operation = operations.get(attempt.operation)
-    if isinstance(operation, Write) and operation.found is Found.BY_REPLAY and now - (attempt.first_sent or now) < JOINED and attempt.sent:
+    if isinstance(operation, Write) and operation.found is Found.BY_REPLAY and attempt.sent and looking.is_joined(attempt, now):
         return await _replayed(context, operation, attempt)
-    looked = await looking.look(context, operations, attempt)
+    looked = await looking.look(context, operation, attempt)
     stands = looked.attempt
     if stands.open:
         await _call_a_person(context, looked)
@@ -106,23 +96,22 @@ async def _replayed(context: Context, operation: Write, attempt: Attempt) -> str
 
 async def _call_a_person(context: Context, looked: looking.Looked) -> None:
     """Says once, in the log, that only a person can end an attempt: nothing can be asked, or nobody was answered for long."""
-    attempt = looked.attempt
+    attempt, error = looked.attempt, looked.error
     now = context.seam.now()
     waited = now - (attempt.unknown_since or attempt.created)
-    if looked.error is None or attempt.looks.person is not None or not (_is_for_good(looked) and waited >= PATIENCE):
+    if error is None or attempt.looks.person is not None or waited < PATIENCE or not _is_for_good(attempt, error):
         return
 
     def told(current: Attempt) -> Attempt | None:
         return replace(current, looks=replace(current.looks, person=now)) if current.looks.person is None else None
 
     await attempts.advance(context, attempt, By.LOOK, None, told, "somebody was told")
-    say(logging.WARNING, NEEDS_PERSON, attempt=attempt.id, operation=attempt.operation, code=looked.error.code, seconds=int(waited))
+    say(logging.WARNING, NEEDS_PERSON, attempt=attempt.id, operation=attempt.operation, code=error.code, seconds=int(waited))
 
 
-def _is_for_good(looked: looking.Looked) -> bool:
+def _is_for_good(attempt: Attempt, error: BillyError) -> bool:
     """Whether asking again will hardly be answered otherwise: there is no way, or Stripe understood and refused."""
-    error = looked.error
-    if error is None or looked.attempt.looks.error == looking.NO_WAY:
+    if attempt.looks.error == looking.NO_WAY:
         return True
     return error.code in ("not_found", "invalid_request", "not_allowed") or (
         error.stripe is not None and error.stripe.type == "invalid_request_error"
@@ -172,5 +161,5 @@ def _at_it(now: float) -> attempts.Turn:
 
 async def _is_told(context: Context, attempt: Attempt) -> bool:
     """Whether a row tells of the end that the record has."""
-    rows = await context.audit.list(limit=100, where={"attempt": attempt.id})
-    return any((row["decision"], row.get("state"), row.get("outcome")) == (Decided.OUTCOME, attempt.state, attempt.outcome) for row in rows)
+    end = (Decided.OUTCOME, attempt.state, attempt.outcome)
+    return await trail.has_row(context, attempt.id, lambda row: (row["decision"], row.get("state"), row.get("outcome")) == end)

@@ -45,23 +45,24 @@ async def hold_against(context: Context, kind: str, values: Sequence[Mapping[str
             continue
         try:
             attempt = await attempts.find(context, id)
-        except Unreadable:  # left to the version that wrote it; the timer names it
-            continue
+            why = None if attempt is not None else "no attempt of that id is recorded here"
+        except Unreadable:
+            attempt, why = None, "the record of that attempt was written by another version"
         makers = [each for each in operations.values() if isinstance(each, Write) and each.makes == kind and each.shown is not None]
-        maker = next((each for each in makers if attempt is None or each.name == attempt.operation), None)
+        maker = next((each for each in makers if attempt is None or each.name == attempt.operation), makers[0] if makers else None)
         if maker is None or maker.shown is None:
             continue
         done = maker.shown(value)
-        if attempt is None:
-            await _stray(context, maker, id, value, done, "no attempt of that id is recorded here")
-        elif difference := _difference(attempt, value, done, maker):
-            await _stray(context, maker, id, value, done, difference)
+        if attempt is None or (why := _difference(attempt, value, done, maker)):
+            await _stray(context, maker, id, value, done, why or "")
         else:
             await _corrected(context, attempt, done)
 
 
 def _difference(attempt: Attempt, value: Mapping[str, Any], done: Done, operation: Write) -> str | None:
     """In words, what does not fit; None where the object is what the attempt settled."""
+    if attempt.operation != operation.name:
+        return f"the attempt was to {attempt.operation}, which makes none of this"
     known = (attempt.result or {}).get("id")
     if attempt.state is State.SUCCEEDED and known is not None and known != value.get("id"):
         return f"the attempt made {known}, and another object carries its id"
@@ -104,10 +105,10 @@ def _alarm(attempt: Attempt, recorded: State) -> None:
 
 
 async def _outcome_changed(context: Context, attempt: Attempt, done: Done) -> attempts.Changed:
-    """What became of a success since: its state stays, its outcome tells. An older event changes nothing."""
+    """What became of a success since: its state stays, its outcome tells. An older event changes nothing, but outweighs a person's word."""
 
     def turn(current: Attempt) -> Attempt | None:
-        if ORDER.get(done.outcome, 0) <= ORDER.get(current.outcome, 0):
+        if "said" not in (current.result or {}) and ORDER.get(done.outcome, 0) <= ORDER.get(current.outcome, 0):
             return None
         return replace(current, outcome=done.outcome, result=done.kept, due=True)
 

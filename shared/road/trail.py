@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +23,12 @@ STRIPE_ID = re.compile(r"(?:acct|ch|cn|cus|dp|du|evt|in|pi|plink|price|prod|prom
 DISTANCE = 120.0
 LONGEST_INSERT = 15.0
 DRAWS = 2
+PAGE = 100  # rows
+
+AS_IT_IS = (
+    *("code", "arguments_digest", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"),
+    *("settled_later", "found", "reason", "object", "reference"),
+)
 
 
 class Decided(StrEnum):
@@ -95,10 +101,7 @@ class Row:
             "stripe_ids": list(self.stripe_ids),
             "notes": list(self.notes) or None,
         }
-        for name in ("code", "arguments_digest", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"):
-            whole[name] = getattr(self, name)
-        for name in ("settled_later", "found", "reason", "object", "reference"):
-            whole[name] = getattr(self, name)
+        whole |= {name: getattr(self, name) for name in AS_IT_IS}
         return {name: value for name, value in whole.items() if value is not None}
 
 
@@ -137,6 +140,18 @@ async def append(context: Context, row: Row) -> str:
         measure("billy.decisions", operation=row.operation, surface=row.origin.surface, decision=row.decision.value, code=row.code)
         return id
     raise BillyError("unavailable", "The audit log cannot be written.", next="Try again later.", retry_after=5) from cause
+
+
+async def has_row(context: Context, attempt: str, told: Callable[[dict[str, Any]], bool]) -> bool:
+    """Whether one of an attempt's rows tells something. All are read, newest first: a call that is repeated leaves more rows than a page has."""
+    after: str | None = None
+    while rows := await context.audit.list(limit=PAGE, after=after, where={"attempt": attempt}):
+        if any(told(row) for row in rows):
+            return True
+        if len(rows) < PAGE:
+            break
+        after = rows[-1]["id"]
+    return False
 
 
 def low_water(context: Context) -> str:

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from shared.errors import BillyError
-from shared.policy.decide import Deny
 from shared.road import attempts, looking, refusals, trail
-from shared.road.asked import Asked, Preview, Repeat, Settle, Start, is_joined
+from shared.road.asked import Asked, Preview, Repeat, Settle, Start
 from shared.road.attempt import Attempt, By, State
 from shared.road.attempts import Changed
-from shared.road.calls import Act, Call, Done
+from shared.road.calls import Act, Answer, Call, Done
 from shared.road.declared import Found
-from shared.road.fence import Gate, permission
-from shared.road.following import quietly
+from shared.road.fence import Gate, require_permission
+from shared.road.following import outcome, quietly
 from shared.road.operation import Write
 from shared.road.preparing import held, prepare, revive
 from shared.road.shown import came_late
@@ -22,20 +22,13 @@ from shared.road.timing import CALL, ROOM
 from shared.road.trail import Decided, Row
 from shared.telemetry.invocation import crashed
 
-RECORDING = (0.2, 0.6)  # seconds between the tries of writing a success down
+RECORDING = (0.0, 0.2, 0.6)  # seconds before each try of writing a success down
 NOT_YET = {
     "pending": "Stripe has taken this on and has not moved the money yet: do not say that it is done. get_attempt shows how it ends.",
     "requires_action": "The customer has to act before the money moves: do not say that it is done. get_attempt shows how it ends.",
 }
+AT_STRIPE = (Found.BY_METADATA, Found.BY_REPLAY)  # where a no is kept, as Stripe keeps it for the key; a no of our own is asked anew
 RETRYABLE = frozenset({"rate_limited", "unavailable", "unauthenticated"})  # nothing was done, and the same attempt may be made again
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The body of a write's answer, and the queue to be woken where something was started."""
-
-    body: dict[str, Any]
-    wakes: str | None = None
 
 
 async def write(operation: Write, call: Call) -> Answer:
@@ -45,7 +38,7 @@ async def write(operation: Write, call: Call) -> Answer:
         async with asyncio.timeout(CALL - ROOM):
             prepared = await prepare(asked)
     except (BillyError, TimeoutError) as failure:
-        error = failure if isinstance(failure, BillyError) else _took_too_long()
+        error = failure if isinstance(failure, BillyError) else refusals.too_long()
         await trail.append(call.context, _row(asked, trail.decided(error), code=error.code, attempt=error.attempt))
         raise error from None
     match prepared:
@@ -83,29 +76,27 @@ async def _settle(asked: Asked, attempt: Attempt) -> Answer:
 
 async def _sendable(asked: Asked, attempt: Attempt) -> Attempt:
     """The attempt with this call's lease, or as it ended. Raises where it may not be sent again now."""
-    if attempt.is_held(asked.context.seam.now()) or attempt.looks.until > asked.context.seam.now():
+    if attempt.is_at_work(asked.context.seam.now()):
         raise refusals.under_way(attempt)
     if attempt.sent > 0:
-        looked = await looking.look(asked.context, {asked.operation.name: asked.operation}, attempt)
+        looked = await looking.look(asked.context, asked.operation, attempt)
         attempt = looked.attempt
         if not attempt.open and not refusals.is_retryable(attempt):
             return attempt
         if looked.error is not None and asked.operation.found is not Found.BY_REPLAY:
             raise refusals.not_known(attempt, looked.error)
-        if attempt.open and not is_joined(attempt, asked.context.seam.now()):
+        if attempt.open and not looking.is_joined(attempt, asked.context.seam.now()):
             raise refusals.not_known(attempt)
     if attempt.state is State.FAILED:
         return await revive(asked, attempt)
-    decision = permission(asked.operation, asked.call.actor.role, attempt.settled)
-    if isinstance(decision, Deny):
-        raise refusals.denied(decision, attempt.id)
+    require_permission(asked.operation, asked.call.actor.role, attempt.settled, attempt.id)
     return await held(asked, attempt, None, "sent again")
 
 
 async def act(asked: Asked, attempt: Attempt, *, again: bool) -> Answer:
     """Acts once, holding the attempt's lease, and answers what the record says then. Raises `BillyError`."""
     context, settled = asked.context, attempt.settled
-    gate = Gate(context, asked.operation, asked.call.actor, attempt, asked.until - ROOM, asked.repeat_of)
+    gate = Gate(context, asked.operation, asked.call.actor, attempt, asked.until - ROOM, asked.wanted)
     doing = Act(context, asked.call.actor, settled, attempt.id, gate)
     try:
         await trail.append(context, _begins(asked, doing, again=again, told=again and await _is_told(asked, attempt)))
@@ -114,7 +105,7 @@ async def act(asked: Asked, attempt: Attempt, *, again: bool) -> Answer:
     except BillyError as error:
         return await _failed(asked, gate, error)
     except TimeoutError:
-        return await _failed(asked, gate, _took_too_long())
+        return await _failed(asked, gate, refusals.too_long())
     except Exception as crash:
         return await _failed(asked, gate, crashed(crash, asked.operation.name, context.seam))
     stands = await _recorded(gate, done)
@@ -130,14 +121,11 @@ async def act(asked: Asked, attempt: Attempt, *, again: bool) -> Answer:
 async def _recorded(gate: Gate, done: Done) -> Changed:
     """The attempt once its success is written down, tried a few times: what was done is done, and only its record may be missing."""
     for pause in RECORDING:
-        try:
-            return await looking.succeed(gate.context, gate.attempt, done, By.CALL, "done", counted=gate.counted)
-        except Exception:
+        if pause:
             await asyncio.sleep(pause)
-    try:
-        return await looking.succeed(gate.context, gate.attempt, done, By.CALL, "done", counted=gate.counted)
-    except Exception:
-        raise refusals.not_recorded(gate.attempt.id) from None
+        with suppress(Exception):
+            return await looking.succeed(gate.context, gate.attempt, done, By.CALL, "done", counted=gate.counted)
+    raise refusals.not_recorded(gate.attempt.id)
 
 
 async def _failed(asked: Asked, gate: Gate, error: BillyError) -> Answer:
@@ -148,7 +136,8 @@ async def _failed(asked: Asked, gate: Gate, error: BillyError) -> Answer:
     context = asked.context
     error.outcome_unknown = error.outcome_unknown or gate.tries > gate.noes  # also of a crash, and of what took too long
     to = State.FAILED if gate.said_no else State.UNKNOWN
-    kept = refusals.kept(error, retryable=gate.tries == 0 or error.code in RETRYABLE) if gate.said_no else None
+    again = gate.tries == 0 or error.code in RETRYABLE or asked.operation.found not in AT_STRIPE
+    kept = refusals.kept(error, retryable=again) if gate.said_no else None
 
     def turn(current: Attempt) -> Attempt | None:
         return replace(gate.counted(current), lease=None, error=kept or current.error) if gate.holds(current) else None
@@ -167,7 +156,8 @@ async def _failed(asked: Asked, gate: Gate, error: BillyError) -> Answer:
 async def _told(asked: Asked, stands: Changed, error: BillyError | None, *after: Awaitable[Any]) -> BillyError | None:
     """Leaves the row of how it ended, if it was this call that ended it, beside what else follows; and answers the error for who asked."""
     ended = _ending(stands, error)
-    row = [trail.append(asked.context, _outcome(asked, stands.attempt, ended))] if stands.made else []
+    told = {"code": ended.code, "reference": ended.reference} if ended else {}
+    row = [trail.append(asked.context, outcome(asked.call, stands.attempt, **told))] if stands.made else []
     await quietly(*row, *after)
     return ended
 
@@ -181,7 +171,8 @@ def _ending(stands: Changed, error: BillyError | None) -> BillyError | None:
         return refusals.not_known(attempt, error)
     if error is None or not stands.made:
         return refusals.of_failed(attempt)
-    error.attempt = error.attempt or attempt.id  # or the one that stands in its way
+    if error.attempt in (None, attempt.id):  # or another one stands in its way
+        error.attempt, error.attempt_facts = attempt.id, error.attempt_facts or attempt.facts
     return error
 
 
@@ -189,7 +180,7 @@ async def _is_told(asked: Asked, attempt: Attempt) -> bool:
     """Whether a row with the attempt's amount is kept: certainly where something was sent, for the row came before that."""
     if attempt.sent > 0 or attempt.settled.amount is None:
         return True
-    return any("amount" in row for row in await asked.context.audit.list(limit=100, where={"attempt": attempt.id}))
+    return await trail.has_row(asked.context, attempt.id, lambda row: "amount" in row)
 
 
 def _begins(asked: Asked, doing: Act, *, again: bool, told: bool) -> Row:
@@ -207,22 +198,6 @@ def _begins(asked: Asked, doing: Act, *, again: bool, told: bool) -> Row:
     )
 
 
-def _outcome(asked: Asked, stands: Attempt, ended: BillyError | None) -> Row:
-    """The row of how an attempt ended: of what its record says."""
-    return Row.of(
-        asked.call,
-        asked.operation.name,
-        Decided.OUTCOME,
-        arguments=stands.settled.arguments,
-        also=stands.result,
-        attempt=stands.id,
-        state=stands.state.value,
-        outcome=stands.outcome,
-        code=ended.code if ended else None,
-        reference=ended.reference if ended else None,
-    )
-
-
 def _row(asked: Asked, decision: Decided, *, also: Any = None, **facts: Any) -> Row:
     return Row.of(asked.call, asked.operation.name, decision, arguments=asked.given, also=also, **facts)
 
@@ -232,9 +207,3 @@ def _succeeded(attempt: Attempt, result: Any) -> dict[str, Any]:
     if attempt.outcome is None:
         return body
     return body | {"outcome": attempt.outcome, "next": NOT_YET.get(attempt.outcome, "Read result.status: it is not what was asked for.")}
-
-
-def _took_too_long() -> BillyError:
-    return BillyError(
-        "unavailable", "This took too long.", next="Repeat the same call, with the same idempotency_key if it had one.", retry_after=5
-    )

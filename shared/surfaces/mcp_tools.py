@@ -71,11 +71,11 @@ async def _call_tool(context: Any, params: types.CallToolRequestParams) -> types
     operation = await _permitted(caller, params.name)
     caller.audited = True
     try:
-        outcome = await execute(operation, params.arguments or {}, caller.actor, caller.context)
+        answered = await execute(operation, params.arguments or {}, caller.actor, caller.context)
     except BillyError as error:
         return _result(problem(error), is_error=True)
-    caller.wakes = outcome.wakes
-    return _result(outcome.body)
+    caller.wakes = answered.wakes
+    return _result(answered.body)
 
 
 async def _permitted(caller: Caller, name: str) -> Operation:

@@ -1,4 +1,4 @@
-"""REST: an HTTP request becomes one call of the road, and its outcome a response."""
+"""REST: an HTTP request becomes one call of the road, and its answer a response."""
 
 import re
 from collections.abc import Mapping
@@ -41,10 +41,10 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
         except BillyError as error:
             await refused(context, origin, error, operation.name, actor)
             raise
-        outcome = await execute(operation, arguments, actor, context, strings=strings)
+        answered = await execute(operation, arguments, actor, context, strings=strings)
     except BillyError as error:
         return Answered(error_response(error))
-    return Answered(json_response(outcome.body, outcome.status), outcome.wakes)
+    return Answered(json_response(answered.body), answered.wakes)
 
 
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:

@@ -95,6 +95,10 @@ class History:
     def begin(self) -> None:
         self.fine = self._context(self.stores.records, self.stores.audit, self.stores.mirror, self.clock.seam("fine"))
 
+    def behind(self) -> float:
+        """Seconds by which a replica is behind that serves a read, now and then."""
+        return 0.5 if not self.healed and self.chance.random() < 0.08 else 0.0
+
     def _trouble(self, what: str) -> Trouble:
         if self.healed:
             return WELL
@@ -134,6 +138,8 @@ def happen(seed: int, kind: Kind, home: Path, *, ready: Callable[[], Any] | None
         history.begin()
         with installed(standin):
             await _people(history)
+            if history.stores.account is not None:
+                history.stores.account.lag = history.behind
             for _ in range(chance.randint(2, MOST_BURSTS)):
                 _burst(history)
                 await asyncio.sleep(3 + chance.choice(PAUSES))

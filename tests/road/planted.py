@@ -20,9 +20,10 @@ from shared.stores.protocols import Exists, Record
 def guard_by_age() -> Iterator[None]:
     """A claim counts for ten minutes, whatever became of its attempt."""
 
-    async def judge(context: Context, held: Record, wanted: Wanted) -> None:
+    async def judge(context: Context, held: Record, wanted: Wanted) -> list[str]:
         if held.document["attempt"] != wanted.attempt and context.seam.now() - held.document["at"] < GUARD:
             raise claims.refusals.claim_unreadable()
+        return []
 
     with patch.object(claims, "_judge", judge):
         yield

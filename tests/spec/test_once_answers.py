@@ -244,3 +244,23 @@ async def test_a_refund_that_was_made_and_not_answered_is_told_as_not_known_on_e
     assert len(both.stripe.refunds(charge)) == 1
     shown = await both.call("owner", "get_attempt", id=lost.body["attempt"])
     assert (shown.body["state"], shown.body["result"]["amount"]) == ("succeeded", 100), "the second call asked Stripe"
+
+
+@pytest.mark.requirement("SC-72")
+@on_virtual_time
+async def test_the_first_answer_of_a_failure_tells_how_its_attempt_stands(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, Fault(acts=False, fails=answers.declined()))
+    told = await inside.refund(idempotency_key="order 1")
+    assert told.error is not None and told.error.attempt_facts is not None
+    assert (told.code, told.error.attempt_facts.state) == ("declined", "failed")
+
+
+@pytest.mark.requirement("SC-72")
+@on_virtual_time
+async def test_a_key_with_other_arguments_is_told_what_it_was_used_for_and_not_to_take_another(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *[FAULTS["acted, lost"]] * 3)
+    first = await inside.refund(idempotency_key="order 1")
+    told = await inside.refund(801, idempotency_key="order 1")
+    assert told.error is not None and told.error.attempt_facts is not None
+    assert (told.code, told.attempt, told.error.attempt_facts.state) == ("conflict", first.attempt, "unknown")
+    assert "get_attempt" in told.words

@@ -1,6 +1,7 @@
 """Attempts as people see them, and how an owner ends one of which nothing else can tell what became of it."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,3 +200,24 @@ async def test_an_attempt_of_an_operation_that_this_version_does_not_know_is_lef
         assert (ended.body["result"]["state"], ended.body["result"]["told_by"]) == ("failed", "person")
     else:
         assert await inside.state(attempt) == "failed", "nothing was sent, whatever it was"
+
+
+@pytest.mark.requirement("SC-101")
+@on_virtual_time
+async def test_an_attempt_that_ends_while_the_list_is_read_is_listed_once_as_it_ended(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *[FAULTS["acted, lost"]] * 3)
+    first = await inside.refund()
+    find = inside.context.records.find
+
+    class Moving:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inside.context.records, name)
+
+        async def find(self, collection: str, where: Any = None, **how: Any) -> Any:
+            found = await find(collection, where, **how)
+            if where == {"state": "unknown"}:
+                await inside.write("attempts", first.attempt, state="succeeded", ended=inside.clock.now())
+            return found
+
+    listed = (await inside.call("list_attempts", over=replace(inside.context, records=Moving()))).body  # type: ignore[arg-type]
+    assert [(each["id"], each["state"]) for each in listed["data"]] == [(first.attempt, "succeeded")]

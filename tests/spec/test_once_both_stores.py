@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.people.keys import works
+from shared.people.keys import COLLECTION as KEY_RECORDS
+from shared.people.keys import find_record, works
 from tests.road.faulty import Faulty, Trouble, unavailable
 from tests.road.script import Script
 from tests.road.stores import KINDS, Kind
@@ -64,7 +65,7 @@ async def test_the_last_owners_key_that_works_stays_however_many_there_are_that_
     await inside.change_key("acting owner", role="billing_manager")
     assert manager.role == "owner", "a key whose record says less than who shows it"
     told = await inside.call("revoke_key", by="acting owner", id=inside.people["owner"].id)
-    assert (told.code, await owners_left(inside)) == ("not_allowed", 1)
+    assert (told.code, await owners_left(inside)) == ("conflict", 1)
     await inside.change_key("acting owner", role="owner", expires=int(inside.clock.now()) + 100)
     await inside.call("revoke_key", id=inside.people["acting owner"].id)
     assert await owners_left(inside) == 1
@@ -158,3 +159,41 @@ async def test_a_keys_last_use_that_cannot_be_noted_decides_no_call(billy: Billy
     assert (await billy.mcp("owner", "create_refund", charge=charge, amount=500, dry_run=True)).body["would"] == "act"
     done = await billy.rest("owner", "create_refund", charge=charge, amount=500)
     assert (done.error, len(billy.stripe.refunds(charge))) == (None, 1)
+
+
+@pytest.mark.requirement("SC-76")
+@pytest.mark.parametrize("kind", KINDS)
+@on_virtual_time
+async def test_a_key_whose_record_was_written_twice_is_revoked_in_both(inside: Inside, kind: Kind) -> None:
+    made = await inside.call("create_key", name="agent", role="billing_manager", idempotency_key="one key")
+    id = made.body["result"]["id"]
+    record = await find_record(inside.context, id)
+    assert record is not None
+    await inside.stores.records.insert(KEY_RECORDS, "of an answer that was lost", record.document)
+    assert (await inside.call("revoke_key", id=id)).error is None
+    revoked = [each.document["revoked"] is not None for each in await inside.stores.records.find(KEY_RECORDS, {"key_id": id})]
+    assert revoked == [True, True]
+
+
+@pytest.mark.requirement("SC-76")
+@pytest.mark.parametrize("kind", KINDS)
+@on_virtual_time
+async def test_an_owners_key_that_somebody_only_began_to_revoke_is_a_way_in_again_later(inside: Inside, kind: Kind) -> None:
+    await inside.person("other")
+    inside.trouble.add("records.replace keys", *[Trouble(away=True)] * 3)
+    assert (await inside.call("revoke_key", id=inside.people["other"].id)).code == "unavailable"
+    await inside.rest()
+    assert (await inside.call("revoke_key", by="other", id=inside.people["owner"].id)).error is None
+    assert await owners_left(inside) == 1
+
+
+@pytest.mark.requirement("SC-72")
+@on_virtual_time
+async def test_a_no_of_billys_own_is_asked_anew_under_the_same_key(inside: Inside) -> None:
+    await inside.person("short")
+    await inside.change_key("short", expires=int(inside.clock.now()) + 3_600)
+    wanted = {"by": "short", "id": inside.people["owner"].id}
+    foreseen = await inside.call("revoke_key", **wanted, dry_run=True)
+    assert (foreseen.code, (await inside.call("revoke_key", **wanted, idempotency_key="one")).code) == ("conflict", "conflict")
+    await inside.person("other")
+    assert (await inside.call("revoke_key", **wanted, idempotency_key="one")).error is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.road.answers import failed
+from tests.road.answers import failed, forbidden, refusal
 from tests.road.faults import FAULTS, Fault
 from tests.road.faulty import Trouble
 from tests.road.stores import KINDS, Kind
@@ -246,3 +246,63 @@ async def test_the_same_refund_over_both_surfaces_at_once_moves_once_and_only_by
     assert again.body["attempt_result"]["amount"] == 700 and "repeat_of" in again.body["next"]
     meant = await billy.mcp("billing_clerk", "create_refund", charge=charge, amount=700, repeat_of=first)
     assert (meant.error, len(billy.stripe.refunds(charge))) == (None, 2)
+
+
+FORBIDDEN = [Fault(door=forbidden())] * 9
+NO_MORE = Fault(acts=False, fails=refusal(429, "Too many requests", "invalid_request_error", "rate_limit"))
+
+
+async def said_not_done_and_done(inside: Inside, **another: Any) -> str:
+    """Stripe shows a refund that a person called not done, while the claim is held by another refund, which failed. The first one's id."""
+    inside.wire.add(REFUNDS, *LOST).add(LOOKS, *FORBIDDEN)
+    first = await inside.refund()
+    await inside.wait(200)
+    await inside.timer()
+    await inside.call("end_attempt", id=first.attempt, outcome="not_done", reason="not seen at Stripe")
+    inside.wire.clear()
+    inside.wire.add(REFUNDS, *[NO_MORE] * 3)
+    assert (await inside.refund(**another)).code == "rate_limited"
+    inside.wire.clear()
+    await inside.shown("refund", inside.standin.books.get("refund", inside.standin.movements[0].refund))
+    assert await inside.state(first.attempt) == "succeeded"
+    return first.attempt
+
+
+@pytest.mark.requirement("SC-71", "SC-102")
+@pytest.mark.parametrize("kind", KINDS)
+@on_virtual_time
+async def test_a_success_that_shows_late_guards_also_where_another_attempt_holds_the_claim(inside: Inside, kind: Kind) -> None:
+    first = await said_not_done_and_done(inside)
+    again = await inside.refund(by="billing_manager")
+    assert (again.code, again.attempt, inside.refunds) == ("possible_duplicate", first, 1)
+
+
+@pytest.mark.requirement("SC-71", "SC-102")
+@pytest.mark.parametrize("kind", KINDS)
+@on_virtual_time
+async def test_a_success_that_shows_late_stops_the_attempt_that_holds_the_claim_itself(inside: Inside, kind: Kind) -> None:
+    first = await said_not_done_and_done(inside, idempotency_key="the other one's")
+    again = await inside.refund(idempotency_key="the other one's")
+    assert (again.code, again.attempt, inside.refunds) == ("possible_duplicate", first, 1)
+
+
+@pytest.mark.requirement("SC-71")
+@on_virtual_time
+async def test_the_guard_of_a_movement_outlives_a_later_one_that_came_back(inside: Inside) -> None:
+    first = await inside.refund(100)
+    second = await inside.refund(100, repeat_of=first.attempt)
+    inside.wire.add(REFUNDS, *[NO_MORE] * 3)
+    assert (await inside.refund(100, repeat_of=second.attempt)).code == "rate_limited"
+    await inside.shown("refund", inside.standin.books.refund_becomes(inside.standin.movements[1].refund, "failed"))
+    again = await inside.refund(100, by="billing_clerk")
+    assert (again.code, again.attempt, inside.refunds) == ("possible_duplicate", first.attempt, 2)
+
+
+@pytest.mark.requirement("SC-71")
+@on_virtual_time
+async def test_who_names_an_older_one_in_repeat_of_is_told_that_another_was_the_last(inside: Inside) -> None:
+    first = await inside.refund()
+    second = await inside.refund(repeat_of=first.attempt)
+    again = await inside.refund(repeat_of=first.attempt)
+    assert (again.code, again.attempt, inside.refunds) == ("possible_duplicate", second.attempt, 2)
+    assert first.attempt in again.words and "another one than repeat_of names" in again.words

@@ -108,7 +108,7 @@ def test_a_refund_moves_money_is_noticed_and_cannot_be_taken_back() -> None:
 @pytest.mark.parametrize(
     "reversible, sentence",
     [
-        (Reversible(Reversal.FULLY), "This can be taken back."),
+        (Reversible(Reversal.FULLY), "This can be taken back, or changes nothing that stays."),
         (Reversible(Reversal.BY_ANOTHER, by="revoke_key"), "This can be taken back with revoke_key."),
         (Reversible(Reversal.IN_TIME, by="undo", within=60), "This can be taken back within 60 seconds with undo."),
         (Reversible(Reversal.IN_TIME, within=60), "This can be taken back within 60 seconds."),

@@ -229,3 +229,14 @@ async def test_a_preview_leaves_one_row_that_says_so_and_moves_nothing_in_sums(i
     assert (row["decision"], row["dry_run"], row.get("amount"), row.get("attempt")) == ("preview", True, None, None)
     await inside.refund(dry_run=True, by="read_only")
     assert [row["decision"] for row in await inside.rows()] == ["preview", "denied"]
+
+
+@pytest.mark.requirement("SC-104")
+@on_virtual_time
+async def test_an_end_is_told_once_however_often_the_call_was_repeated_since(inside: Inside) -> None:
+    first = await inside.refund(idempotency_key="order 1")
+    for _ in range(101):
+        await inside.refund(idempotency_key="order 1")
+    await inside.wait(61)
+    await inside.timer()
+    assert [each for each in await inside.told(first.attempt) if each[0] == "outcome"] == [("outcome", "succeeded", None)]

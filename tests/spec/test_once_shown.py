@@ -11,9 +11,10 @@ from shared.gateway import feed
 from shared.gateway.apply import Outcome, apply_event
 from shared.gateway.backfill import run_slice
 from shared.operations.sync import request_run
-from tests.road.faults import FAULTS
+from tests.road.answers import forbidden
+from tests.road.faults import FAULTS, Fault
 from tests.spec.conftest import Billy
-from tests.spec.inside import CHARGE, REFUNDS, Inside, on_virtual_time
+from tests.spec.inside import CHARGE, LOOKS, REFUNDS, Inside, on_virtual_time
 from tests.spec.inside import embedded as stores  # noqa: F401
 
 DISAGREES = "billy.stripe_disagrees"
@@ -23,7 +24,7 @@ FAILED: Mapping[str, Any] = {
     "lease": None,
     "error": {
         "code": "unavailable",
-        "detail": "The call was cut off before Stripe did it.",
+        "detail": "The call was cut off before it was done.",
         "next": None,
         "stripe": None,
         "retryable": False,
@@ -222,3 +223,31 @@ async def test_a_whole_reading_of_stripe_corrects_every_attempt_that_it_meets(bi
     assert ours == {made["failed"]: "failed", NO_ATTEMPT: "not fitting"}
     (row,) = await billy.audit(attempt=NO_ATTEMPT)
     assert (row["found"], stranger["id"] in row["stripe_ids"]) == ("stripe", True)
+
+
+@pytest.mark.requirement("SC-102")
+@on_virtual_time
+async def test_what_stripe_shows_replaces_what_a_person_said(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *[FAULTS["acted, lost"]] * 3).add(LOOKS, *[Fault(door=forbidden())] * 9)
+    first = await inside.refund()
+    await inside.wait(200)
+    await inside.call("end_attempt", id=first.attempt, outcome="done", reason="seen at Stripe")
+    inside.wire.clear()
+    refund = inside.standin.books.refund_becomes(inside.standin.movements[0].refund, "pending")
+    await inside.shown("refund", refund)
+    document = await inside.document(first.attempt)
+    assert (document["state"], document["outcome"], document["result"]["id"]) == ("succeeded", "pending", refund["id"])
+    await inside.at_rest()
+
+
+@pytest.mark.requirement("SC-102")
+@pytest.mark.parametrize("facts", [{"operation": "create_key"}, {"settled": 7}], ids=["another operation's", "another version's"])
+@on_virtual_time
+async def test_an_object_whose_attempt_cannot_have_made_it_or_cannot_be_read_is_told_once(inside: Inside, facts: dict[str, Any]) -> None:
+    first = await inside.refund()
+    await inside.write("attempts", first.attempt, **facts)
+    refund = inside.standin.books.refund_becomes(inside.standin.movements[0].refund, "failed")
+    for _ in range(2):
+        await inside.shown("refund", refund)
+    strays = [row for row in await inside.rows(attempt=first.attempt) if row.get("found") == "stripe"]
+    assert [(row["operation"], refund["id"] in row["stripe_ids"]) for row in strays] == [("create_refund", True)]

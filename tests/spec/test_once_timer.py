@@ -184,3 +184,31 @@ async def test_two_timers_at_once_settle_an_attempt_once(inside: Inside) -> None
     counts = await asyncio.gather(*(inside.timer(over=each) for each in over))
     assert sum(each["succeeded"] for each in counts) == 1 == len(inside.standin.asked("GET", "/v1/refunds"))
     assert (await inside.told(attempt)).count(("outcome", "succeeded", None)) == 1
+
+
+@pytest.mark.requirement("SC-101")
+@on_virtual_time
+async def test_callers_who_ask_often_do_not_keep_the_timer_away(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *LOST).add(LOOKS, *[Fault(door=answers.failed(500))] * 60)
+    first = await inside.refund()
+    for _ in range(12):
+        await inside.wait(5)
+        assert (await inside.refund(by="billing_clerk")).attempt == first.attempt
+    await inside.wait(140)
+    await inside.timer()
+    assert await inside.state(first.attempt) == "unknown"
+    for _ in range(12):
+        await inside.refund(by="billing_clerk")
+    inside.wire.clear()
+    await inside.wait(240)
+    await inside.timer()
+    assert await inside.state(first.attempt) == "succeeded"
+
+
+@pytest.mark.requirement("SC-101")
+@on_virtual_time
+async def test_the_time_of_the_next_look_that_a_caller_is_told_is_yet_to_come(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *LOST).add(LOOKS, *[Fault(door=answers.failed(500))] * 60)
+    first = await inside.refund()
+    assert first.error is not None and first.error.attempt_facts is not None
+    assert (first.error.attempt_facts.asked_next or 0) > inside.clock.now()
