@@ -24,7 +24,7 @@ from shared.telemetry.correlation import read_id
 from shared.telemetry.invocation import crashed, within
 from shared.telemetry.lines import say
 
-AT_WORK = 60.0  # seconds after an end in which the call itself may still be telling of it
+AT_WORK = 60.0  # seconds after an end, or a change of its outcome, in which who recorded it may still be telling of it
 NEEDS_PERSON = "billy.attempt_needs_a_person"
 FAILED_LATER = "billy.settling_failed"
 
@@ -132,7 +132,7 @@ async def _made_good(context: Context, record: Record) -> None:
     """Appends the outcome's row where it is missing, and lets the claims go once the guard is over. Then nothing is owed any more."""
     try:
         attempt, now = attempts.read(record), context.seam.now()
-        if attempt.open or attempt.ended is None or now - attempt.ended < AT_WORK or attempt.looks.next > now:
+        if attempt.open or attempt.ended is None or now - max(attempt.ended, attempt.updated) < AT_WORK or attempt.looks.next > now:
             return
         if not await _is_told(context, attempt):
             mine = await attempts.change(context, attempt, By.LOOK, None, _at_it(now), "its row is looked for", only_this=True)

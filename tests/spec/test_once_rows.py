@@ -240,3 +240,20 @@ async def test_an_end_is_told_once_however_often_the_call_was_repeated_since(ins
     await inside.wait(61)
     await inside.timer()
     assert [each for each in await inside.told(first.attempt) if each[0] == "outcome"] == [("outcome", "succeeded", None)]
+
+
+@pytest.mark.requirement("SC-104")
+@on_virtual_time
+async def test_the_timer_does_not_tell_of_a_new_outcome_that_is_just_being_told(inside: Inside) -> None:
+    first = await inside.refund()
+    for seconds in (90, 700):
+        await inside.wait(seconds)
+        await inside.timer()
+    refund = inside.standin.books.refund_becomes(inside.standin.movements[0].refund, "failed")
+    inside.trouble.add("audit.append", Trouble(before=10))
+    telling = asyncio.create_task(inside.shown("refund", refund))
+    await inside.wait(2)
+    await inside.timer()
+    await telling
+    await inside.rest()
+    assert (await inside.told(first.attempt)).count(("outcome", "succeeded", "failed")) == 1
