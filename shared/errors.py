@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.instants import iso
+from shared.instants import twins
 
 STATUS: dict[str, int] = {
     "invalid_request": 400,
@@ -123,10 +123,7 @@ def _attempt(facts: AttemptFacts | None) -> dict[str, Any]:
         return {}
     return {
         "attempt_state": facts.state,
-        "attempt_since": facts.since,
-        "attempt_since_iso": iso(facts.since),
-        "attempt_asked_next": facts.asked_next,
-        "attempt_asked_next_iso": iso(facts.asked_next) if facts.asked_next is not None else None,
+        **twins({"attempt_since": facts.since, "attempt_asked_next": facts.asked_next}),
         "attempt_outcome": facts.outcome,
         "attempt_result": facts.result,
     }

@@ -10,7 +10,7 @@ from shared.errors import BillyError
 from shared.instants import iso, twins
 from shared.money import Money
 from shared.policy.roles import may
-from shared.road import attempts
+from shared.road import attempts, refusals
 from shared.road.attempt import OPEN, Attempt, State
 from shared.road.calls import Call
 from shared.road.identity import ATTEMPT
@@ -82,9 +82,7 @@ async def get_attempt(call: Call) -> dict[str, Any]:
     asked: Any = call.input
     attempt = await attempts.find(call.context, asked.id)
     if attempt is None or not _is_shown(call, attempt.asker.lineage):
-        raise BillyError(
-            "not_found", "There is no attempt with this id.", next="List the attempts: those of others are not shown, but to the owner."
-        )
+        raise refusals.no_attempt()
     return whole(attempt)
 
 

@@ -127,7 +127,7 @@ class end_attempt:
 async def _found(context: Context, id: str) -> Attempt:
     attempt = await attempts.find(context, id)
     if attempt is None:
-        raise BillyError("not_found", "There is no attempt with this id.", next="List the attempts.")
+        raise refusals.no_attempt()
     return attempt
 
 

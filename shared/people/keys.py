@@ -135,8 +135,10 @@ async def revoke(context: Context, record: Record) -> Document | None:
 
 async def is_last_way_in(context: Context, record: Record) -> bool:
     """Whether no owner's key would work once this one is gone."""
+    if record.document["role"] != "owner":
+        return False
     notes = await context.records.get(*WAYS_IN)
-    return record.document["role"] == "owner" and not _others(context, await every_key(context), notes, str(record.document["key_id"]))
+    return not _others(context, await every_key(context), notes, str(record.document["key_id"]))
 
 
 async def _another_way_in(context: Context, leaving: str) -> bool:

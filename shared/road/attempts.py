@@ -19,7 +19,7 @@ from shared.stores.protocols import Exists, Record
 from shared.telemetry.measures import measure
 
 COLLECTION = "attempts"
-STEPS = 60  # of an attempt that are kept
+FIRST_STEPS, LAST_STEPS = 30, 30  # of an attempt that are kept
 PAGE = 100  # of records that are read at a time
 SETTLED = ("arguments", "summary", "amount", "currency")  # what is kept of a settled call
 AS_IT_IS = (
@@ -170,7 +170,7 @@ async def change(
         if wanted is None:
             return Changed(attempt, False, attempt.state)
         wanted = _ended(replace(wanted, state=state, updated=now), attempt, now)
-        wanted = replace(wanted, steps=(*wanted.steps[: STEPS - 1], (now, step)))
+        wanted = replace(wanted, steps=(*wanted.steps[:FIRST_STEPS], *(*wanted.steps[FIRST_STEPS:], (now, step))[-LAST_STEPS:]))
         try:
             stands = read(await replace_once(context.records, COLLECTION, attempt.record, write(wanted)))
         except protocols.Changed:

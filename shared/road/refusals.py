@@ -18,6 +18,12 @@ def denied(decision: Deny, attempt: str | None = None) -> BillyError:
     return BillyError("not_allowed", decision.reason, next=decision.next, who_can=decision.who_can, attempt=attempt)
 
 
+def no_attempt() -> BillyError:
+    return BillyError(
+        "not_found", "There is no attempt with this id.", next="List the attempts: those of others are not shown, but to the owner."
+    )
+
+
 def another_request(attempt: str, facts: AttemptFacts | None = None) -> BillyError:
     return BillyError(
         "conflict",

@@ -44,17 +44,18 @@ async def hold_against(context: Context, kind: str, values: Sequence[Mapping[str
         if not isinstance(id, str) or not re.fullmatch(ATTEMPT, id):
             continue
         try:
-            attempt = await attempts.find(context, id)
-            why = None if attempt is not None else "no attempt of that id is recorded here"
+            attempt, missing = await attempts.find(context, id), "no attempt of that id is recorded here"
         except Unreadable:
-            attempt, why = None, "the record of that attempt was written by another version"
+            attempt, missing = None, "the record of that attempt was written by another version"
         makers = [each for each in operations.values() if isinstance(each, Write) and each.makes == kind and each.shown is not None]
         maker = next((each for each in makers if attempt is None or each.name == attempt.operation), makers[0] if makers else None)
         if maker is None or maker.shown is None:
             continue
         done = maker.shown(value)
-        if attempt is None or (why := _difference(attempt, value, done, maker)):
-            await _stray(context, maker, id, value, done, why or "")
+        if attempt is None:
+            await _stray(context, maker, id, value, done, missing)
+        elif difference := _difference(attempt, value, done, maker):
+            await _stray(context, maker, id, value, done, difference)
         else:
             await _corrected(context, attempt, done)
 

@@ -221,3 +221,15 @@ async def test_an_attempt_that_ends_while_the_list_is_read_is_listed_once_as_it_
 
     listed = (await inside.call("list_attempts", over=replace(inside.context, records=Moving()))).body  # type: ignore[arg-type]
     assert [(each["id"], each["state"]) for each in listed["data"]] == [(first.attempt, "succeeded")]
+
+
+@pytest.mark.requirement("SC-101")
+@on_virtual_time
+async def test_of_very_many_steps_the_first_and_the_newest_are_shown(inside: Inside) -> None:
+    inside.wire.add(REFUNDS, *[FAULTS["acted, lost"]] * 3)
+    first = await inside.refund()
+    await inside.write("attempts", first.attempt, steps=[[inside.clock.now(), f"step {n}"] for n in range(80)])
+    await inside.rest()
+    shown = [step["what"] for step in (await inside.call("get_attempt", id=first.attempt)).body["steps"]]
+    assert (shown[:30], len(shown)) == ([f"step {n}" for n in range(30)], 60)
+    assert "found" in shown and "step 79" in shown and "step 40" not in shown
