@@ -22,7 +22,14 @@ CODE.append(ROOT / "function_app.py")
 LARGEST = 300  # lines
 BANNED = {"utils", "util", "helpers", "helper", "common", "base", "manager", "service", "misc"}
 
-BELOW = {"shared.context", "shared.errors", "shared.instants", "shared.settings"}  # what every room of the domain may use
+BELOW = {
+    "shared.context",
+    "shared.credentials",
+    "shared.errors",
+    "shared.instants",
+    "shared.settings",
+    "shared.untrusted",
+}  # what every room of the domain may use
 KEPT = {"shared.stores.protocols", "shared.stores.changes"}  # what the domain may know of stores
 MAY_IMPORT = {
     "shared.policy": {"shared.policy"},

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from shared.credentials import cleared
 from shared.errors import BillyError
 from shared.instants import iso, twins
 from shared.money import Money
@@ -16,6 +17,7 @@ from shared.road.calls import Call
 from shared.road.identity import ATTEMPT
 from shared.road.operation import Input, Output, read
 from shared.stores.protocols import Record
+from shared.untrusted import clean_all
 
 ALL = "view_all_attempts"
 ORDER = (State.UNKNOWN, State.STARTED, State.FAILED, State.SUCCEEDED)
@@ -98,7 +100,7 @@ def summary(attempt: Attempt) -> dict[str, Any]:
         "amount": settled.amount,
         "currency": settled.currency,
         "amount_formatted": str(Money(settled.amount, settled.currency)) if settled.amount is not None and settled.currency else None,
-        "asked_by": {"id": attempt.asker.id, "name": attempt.asker.name, "role": attempt.asker.role},
+        "asked_by": {"id": attempt.asker.id, "name": cleared(attempt.asker.name), "role": attempt.asker.role},
         **twins({"created": attempt.created, "since": facts.since, "asked_next": facts.asked_next}),
         "needs_a_person": attempt.open and attempt.looks.person is not None,
     }
@@ -108,7 +110,7 @@ def whole(attempt: Attempt) -> dict[str, Any]:
     """An attempt with everything that is known of it."""
     lease, looks = attempt.lease, attempt.looks
     return summary(attempt) | {
-        "asked": attempt.asked,
+        "asked": clean_all(attempt.asked),
         "settled": attempt.settled.arguments,
         "view": attempt.view or None,
         "origin": {"surface": attempt.origin.surface, "client": attempt.origin.client},

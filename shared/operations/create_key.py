@@ -7,9 +7,9 @@ from pydantic import Field
 from shared.errors import BillyError
 from shared.instants import iso
 from shared.operations.lists import Moment, moment
-from shared.operations.untrusted import clean
 from shared.operations.written import Written
 from shared.people.keys import ID, find_record, lineage_of, make_key, shown
+from shared.people.names import LONGEST, key_name
 from shared.road.calls import Act, Call, Done, Look, Settled, View
 from shared.road.declared import Category, Declared, Found, Repeats, Reversal, Reversible
 from shared.road.identity import derived_id
@@ -36,7 +36,11 @@ class create_key:
     """The key's id follows from the attempt's, so a key whose answer was lost is found again; the key itself is not, for only its SHA-256 is kept."""
 
     class Input(WriteInput):
-        name: str = Field(min_length=1, max_length=80, description="What people call the key, such as the agent that uses it.")
+        name: str = Field(
+            min_length=1,
+            max_length=LONGEST,
+            description="What people call the key, such as the agent that uses it. No credential, id or formula.",
+        )
         role: Role = Field(description="What the key may do.")
         expires_at: Moment | None = Field(
             None, description="When it stops working: a date such as 2026-12-31 or a date-time. Without it the key does not expire."
@@ -49,13 +53,9 @@ class create_key:
 
     @staticmethod
     async def settle(call: Call) -> Settled:
-        """Raises `invalid_request` for a name that cannot be read and an expiry in the past, `not_found` for a key to replace that is not there."""
+        """Raises `invalid_request` for a name that may not be kept and an expiry in the past, `not_found` for a key to replace that is not there."""
         asked: Any = call.input
-        name = clean(asked.name, 80)
-        if not name:
-            raise BillyError(
-                "invalid_request", "The name holds nothing that can be read.", next="Give the key a name that people recognise."
-            )
+        name = key_name(asked.name)
         expires = moment(asked.expires_at, end=True) if asked.expires_at else None
         if expires is not None and expires <= call.context.seam.now():
             raise BillyError("invalid_request", "The expiry lies in the past.", next="Give a later expires_at.")

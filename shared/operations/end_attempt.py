@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.context import Context
+from shared.credentials import holds_credential
 from shared.errors import BillyError
 from shared.instants import iso
 from shared.operations.attempts import summary
-from shared.operations.untrusted import clean
 from shared.operations.written import Written
 from shared.road import attempts, looking, refusals
 from shared.road.attempt import Attempt, By, State
@@ -18,6 +18,7 @@ from shared.road.declared import Category, Declared, Found, Repeats, Reversal, R
 from shared.road.following import quietly, tell
 from shared.road.identity import ATTEMPT
 from shared.road.operation import WriteInput, write
+from shared.untrusted import clean
 
 
 @write(
@@ -70,6 +71,12 @@ class end_attempt:
         reason = clean(asked.reason, 300)
         if not reason:
             raise BillyError("invalid_request", "The reason holds nothing that can be read.", next="Say how you know, in words.")
+        if holds_credential(reason):
+            raise BillyError(
+                "invalid_request",
+                "The reason holds what looks like a credential or a card number, and it stays in the audit log.",
+                next="Say how you know without it.",
+            )
         arguments = {"id": asked.id, "outcome": asked.outcome, "reason": reason}
         said = "done" if asked.outcome == "done" else "not done"
         known = {"summary": attempt.settled.summary, "state": attempt.state.value}

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from shared.instants import iso
-from shared.operations.untrusted import clean_all
+from shared.untrusted import clean_all
 
 type Path = tuple[str, ...]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.actor import Actor
 from shared.context import Context
+from shared.credentials import cleared
 from shared.errors import BillyError
 from shared.instants import twins
 from shared.stores.changes import change, insert_once, replace_once
@@ -189,7 +190,7 @@ def shown(document: Document) -> Document:
     """A key as people see it: never the key, nor what it is recognised by."""
     return {
         "id": document["key_id"],
-        "name": document["name"],
+        "name": cleared(document["name"]),
         "role": document["role"],
         "lineage": lineage_of(document),
         "created_by": document["created_by"],

@@ -21,6 +21,7 @@ from shared.telemetry.spans import span
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+UNKNOWN = "(unknown argument)"
 BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error")  # the schema's own facts in pydantic's errors
 
 
@@ -102,8 +103,10 @@ def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = Fa
 
 
 def _field(error: "ErrorDetails") -> dict[str, str]:
-    """Where and what is wrong, and what the schema would take there; never what was given."""
+    """Where and what is wrong, and what the schema would take there; never what was given, nor a name that the schema does not know."""
     context = error.get("ctx", {})
     bounds = " ".join(str(context[name]) for name in BOUNDS if name in context)
-    where = ".".join(str(part) for part in error["loc"])[:80]
-    return {"field": where, "problem": error["type"].replace("_", " ")} | ({"expected": bounds[:300]} if bounds else {})
+    where = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":  # a name that the caller made up is text like any other
+        where[-1:] = [UNKNOWN]
+    return {"field": ".".join(where)[:80], "problem": error["type"].replace("_", " ")} | ({"expected": bounds[:300]} if bounds else {})

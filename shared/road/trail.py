@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from shared.actor import Actor, Origin
 from shared.context import Context
+from shared.credentials import address, cleared
 from shared.errors import BillyError
 from shared.road.calls import Act, Call
 from shared.road.identity import digest
@@ -91,11 +92,11 @@ class Row:
             "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
             "operation": self.operation,
             "actor": actor.id if actor else "unknown",
-            "actor_name": actor.name if actor else None,
+            "actor_name": cleared(actor.name) if actor else None,
             "role": actor.role if actor else None,
             "surface": self.origin.surface,
-            "address": self.origin.address,
-            "client": self.origin.client,
+            "address": address(self.origin.address),
+            "client": cleared(self.origin.client) if self.origin.client else None,
             "correlation_id": self.correlation or correlation_id(),
             "decision": self.decision.value,
             "stripe_ids": list(self.stripe_ids),

@@ -13,8 +13,8 @@ import orjson
 
 from shared.actor import Actor, Origin
 from shared.context import Context
+from shared.credentials import label
 from shared.errors import BillyError, problem
-from shared.operations.untrusted import clean
 from shared.road import catalogue
 from shared.road.trail import refused
 from shared.surfaces import mcp_guard
@@ -137,15 +137,11 @@ def _client(message: Mapping[str, Any]) -> str | None:
     params = _object(message.get("params"))
     info = _object(_object(params.get("_meta")).get(_CLIENT_INFO)) or _object(params.get("clientInfo"))
     words = [word for key in ("name", "version") if isinstance(word := info.get(key), str)]
-    return _clean_name(" ".join(words))
+    return label(" ".join(words), LONGEST_CLIENT)
 
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
-def _clean_name(text: str | None) -> str | None:
-    return clean(text, LONGEST_CLIENT) or None if text else None
 
 
 async def _catalogue() -> Serve:

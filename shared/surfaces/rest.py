@@ -1,6 +1,5 @@
 """REST: an HTTP request becomes one call of the road, and its answer a response."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,14 +9,14 @@ import orjson
 
 from shared.actor import Actor, Origin
 from shared.context import Context
+from shared.credentials import address, label
 from shared.errors import BillyError, problem
-from shared.operations.untrusted import clean
 from shared.road.execute import execute
 from shared.road.operation import Operation
 from shared.road.trail import refused
 from shared.surfaces.authenticate import authenticate
 
-PORT = re.compile(r"^([0-9.]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$")
+LONGEST_CLIENT = 120  # characters
 LARGEST_BODY = 256 * 1024
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -50,8 +49,7 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:
     """From where the request came: the nearest proxy's word for the address (Azure's adds a port), and the client's name for itself."""
     headers = headers_of(request)
-    forwarded = PORT.sub(r"\1", headers.get("x-forwarded-for", "").split(",")[-1].strip())
-    return Origin(surface, clean(forwarded, 64) or None, clean(headers.get("user-agent", ""), 120) or None)
+    return Origin(surface, address(headers.get("x-forwarded-for", "").split(",")[-1]), label(headers.get("user-agent", ""), LONGEST_CLIENT))
 
 
 def headers_of(request: func.HttpRequest) -> Mapping[str, str]:

