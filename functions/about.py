@@ -3,12 +3,10 @@
 import azure.functions as func
 
 from functions.edge import respond
-from shared.context import Context
-from shared.errors import BillyError
 from shared.road.catalogue import OPERATIONS
-from shared.road.trail import refused
 from shared.surfaces import rest, tools
 from shared.surfaces.authenticate import authenticate
+from shared.surfaces.exchange import Exchange
 from shared.surfaces.health import health
 from shared.surfaces.selection import read_selection
 
@@ -18,22 +16,14 @@ blueprint = func.Blueprint()
 @blueprint.function_name("list_tools")
 @blueprint.route(route="api/tools", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def list_tools(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    return await respond(context, lambda billy: _tools(req, billy))
+    return await respond(context, lambda billy: rest.guarded(billy, "rest", "list_tools", lambda asked: _tools(req, asked)))
 
 
-async def _tools(req: func.HttpRequest, context: Context) -> func.HttpResponse:
-    origin = rest.origin_of(req, "rest")
-    actor = None
-    try:
-        try:
-            actor = await authenticate(context, req.headers.get("authorization"), origin)
-            selection = read_selection(req.params, OPERATIONS)
-        except BillyError as error:
-            await refused(context, origin, error, "list_tools", actor)
-            raise
-    except BillyError as error:
-        return rest.error_response(error)
-    return rest.json_response(tools.list_tools(OPERATIONS, actor, selection))
+async def _tools(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
+    asked.origin = rest.origin_of(req, "rest")
+    asked.actor = await authenticate(asked.context, req.headers.get("authorization"), asked.origin)
+    selection = read_selection(req.params, OPERATIONS)
+    return rest.json_response(tools.list_tools(OPERATIONS, asked.actor, selection))
 
 
 @blueprint.function_name("get_openapi")
@@ -47,8 +37,8 @@ async def get_openapi(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.function_name("get_health")
 @blueprint.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    return await respond(context, _health)
+    return await respond(context, lambda billy: rest.guarded(billy, "rest", "get_health", _health))
 
 
-async def _health(context: Context) -> func.HttpResponse:
-    return rest.json_response(*await health(context))
+async def _health(asked: Exchange) -> func.HttpResponse:
+    return rest.json_response(*await health(asked.context))

@@ -4,8 +4,8 @@ import azure.functions as func
 
 from functions.edge import respond
 from functions.sync import QUEUE, WAKE
-from shared.context import Context
 from shared.surfaces import rest
+from shared.surfaces.exchange import Exchange
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -17,15 +17,16 @@ blueprint = func.Blueprint()
 # The only queue that an operation wakes; a test holds it against the catalogue.
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def serve(req: func.HttpRequest, context: func.Context, wake: func.Out[str]) -> func.HttpResponse:
-    return await respond(context, lambda billy: _exchange(req, billy, wake))
+    return await respond(context, lambda billy: rest.guarded(billy, "mcp", None, lambda asked: _exchange(req, asked, wake)))
 
 
-async def _exchange(req: func.HttpRequest, context: Context, wake: func.Out[str]) -> func.HttpResponse:
+async def _exchange(req: func.HttpRequest, asked: Exchange, wake: func.Out[str]) -> func.HttpResponse:
     from shared.surfaces import mcp
 
     headers = {name.lower(): value for name, value in req.headers.items()}
     request = mcp.Request(rest.origin_of(req, "mcp"), req.method, headers, dict(req.params), req.get_body())
-    answer = await mcp.answer(request, context)
+    answer = await mcp.answer(request, asked.context)
+    asked.told = True
     if answer.wakes is not None:
         wake.set(WAKE)
     media_type = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), None)

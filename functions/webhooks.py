@@ -7,10 +7,8 @@ import orjson
 
 from functions.edge import respond
 from shared import wiring
-from shared.context import Context
-from shared.errors import BillyError
-from shared.road.trail import refused
 from shared.surfaces import rest
+from shared.surfaces.exchange import Exchange
 
 QUEUE = "stripe-events"
 
@@ -21,20 +19,16 @@ blueprint = func.Blueprint()
 @blueprint.route(route="webhooks/stripe", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @blueprint.queue_output(arg_name="messages", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def stripe_webhook(req: func.HttpRequest, context: func.Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
-    return await respond(context, lambda billy: _accept(req, billy, messages))
+    return await respond(
+        context, lambda billy: rest.guarded(billy, "webhook", "stripe_webhook", lambda asked: _accept(req, asked, messages))
+    )
 
 
-async def _accept(req: func.HttpRequest, context: Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
+async def _accept(req: func.HttpRequest, asked: Exchange, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     from shared.gateway.webhook import accept
 
-    try:
-        message = await accept(context, req.get_body(), req.headers.get("stripe-signature"))
-    except BillyError as error:
-        try:
-            await refused(context, rest.origin_of(req, "webhook"), error, "stripe_webhook")
-        except BillyError as worse:
-            return rest.error_response(worse)
-        return rest.error_response(error)
+    asked.origin = rest.origin_of(req, "webhook")
+    message = await accept(asked.context, req.get_body(), req.headers.get("stripe-signature"))
     messages.set([message])  # one text alone would be parsed and written anew with indents, and outgrow the queue
     return rest.json_response({"received": True})
 

@@ -27,6 +27,7 @@ BELOW = {
     "shared.credentials",
     "shared.errors",
     "shared.instants",
+    "shared.reading",
     "shared.settings",
     "shared.untrusted",
 }  # what every room of the domain may use

@@ -10,13 +10,14 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway.kinds import as_object, is_id
 from shared.gateway.signatures import Verdict, verify
+from shared.reading import EVENT, check_size, read_json
 from shared.stores.protocols import Secrets
 from shared.telemetry.correlation import read_traceparent, traceparent
 from shared.telemetry.invocation import within
 from shared.telemetry.spans import span
 
 SECRETS = "stripe-webhook-secrets"
-LARGEST = 1024 * 1024  # bytes of a delivery
+OURS = "Send Stripe's own deliveries, signed with this endpoint's secret."
 LARGEST_MESSAGE = 40 * 1024  # bytes of a message; a queue takes 64 KiB in base 64, which is 48 KiB
 FRESH = 60  # seconds for which secrets are kept, so that a rotation is seen within a minute
 
@@ -28,8 +29,7 @@ async def accept(context: Context, payload: bytes, signature: str | None) -> str
 
     Raises `too_large`, `unavailable` where no secret is set, and `invalid_request` for what is not Stripe's. Nothing is stored.
     """
-    if len(payload) > LARGEST:
-        raise BillyError("too_large", "The delivery is larger than 1 MiB.", next="Send Stripe's own deliveries; none is that large.")
+    check_size(len(payload), EVENT, OURS)
     secrets = await _secrets(context)
     if not secrets:
         raise BillyError(
@@ -37,11 +37,8 @@ async def accept(context: Context, payload: bytes, signature: str | None) -> str
         )
     verdict = verify(payload, signature, secrets, context.seam.now(), context.settings.webhook_tolerance)
     if verdict is not Verdict.VALID:
-        raise BillyError("invalid_request", REFUSALS[verdict], next="Send Stripe's own deliveries, signed with this endpoint's secret.")
-    try:
-        event = as_object(orjson.loads(payload))
-    except orjson.JSONDecodeError:
-        event = {}
+        raise BillyError("invalid_request", REFUSALS[verdict], next=OURS)
+    event = as_object(read_json(payload, EVENT, OURS))
     if event.get("object") == "v2.core.event":
         raise BillyError("invalid_request", "This is a thin event.", next="Make the endpoint send snapshot events.")
     id = event.get("id")

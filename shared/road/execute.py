@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -21,6 +22,8 @@ from shared.telemetry.spans import span
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+MOST_NAMED = 10  # fields in one refusal
+LONGEST_NAME = 60  # characters of a name that are compared with those of an operation
 UNKNOWN = "(unknown argument)"
 BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error")  # the schema's own facts in pydantic's errors
 
@@ -50,9 +53,7 @@ async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Ac
     except Exception as crash:
         error = crashed(crash, operation.name, context.seam)
         decision = Decided.REFUSED if operation.writes else Decided.ALLOWED
-        call = Call(context, actor, None)
-        row = Row.of(call, operation.name, decision, arguments=dict(arguments), code=error.code, reference=error.reference)
-        await trail.append(context, row)
+        await trail.append(context, _unparsed(operation, arguments, actor, context, decision, error))
         raise error from None
 
 
@@ -63,8 +64,7 @@ async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Act
             raise refusals.denied(permitted)
         call = Call(context, actor, parse(operation, arguments, strings))
     except BillyError as error:
-        row = Row.of(Call(context, actor, None), operation.name, trail.decided(error), arguments=dict(arguments), code=error.code)
-        await trail.append(context, row)
+        await trail.append(context, _unparsed(operation, arguments, actor, context, trail.decided(error), error))
         raise
     match operation:
         case Write():
@@ -86,14 +86,24 @@ async def _read(operation: Read, call: Call) -> dict[str, Any]:
     return body
 
 
+def _unparsed(
+    operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, decision: Decided, error: BillyError
+) -> Row:
+    """The row of a call whose arguments no schema has passed: of them it holds what the operation knows by name and can be written in any case."""
+    known = {name: value for name in operation.input.model_fields if trail.is_plain(value := arguments.get(name))}
+    call = Call(context, actor, None)
+    return Row.of(call, operation.name, decision, arguments=known, code=error.code, reference=error.reference, attempt=error.attempt)
+
+
 def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = False) -> Input:
-    """The input model of the arguments. Raises `invalid_request` naming the fields, never their values."""
+    """The input model of the arguments. Raises `invalid_request` naming the fields that it has, never a value and no name of the caller's own."""
+    known = {name: arguments[name] for name in operation.input.model_fields if name in arguments}
+    if len(known) < len(arguments):
+        raise _unknown(operation, arguments)
     try:
-        if strings:
-            return operation.input.model_validate_strings(dict(arguments))
-        return operation.input.model_validate(dict(arguments))
+        return operation.input.model_validate_strings(known) if strings else operation.input.model_validate(known)
     except ValidationError as error:
-        fields = tuple(_field(each) for each in error.errors(include_url=False, include_input=False)[:10])
+        fields = tuple(_field(each) for each in error.errors(include_url=False, include_input=False)[:MOST_NAMED])
         raise BillyError(
             "invalid_request",
             "Some arguments are not as this operation takes them.",
@@ -102,11 +112,28 @@ def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = Fa
         ) from None
 
 
+def _unknown(operation: Operation, arguments: Mapping[str, Any]) -> BillyError:
+    """The refusal of members that the operation does not have. Each is told by the one it may stand for; what it was called is not repeated."""
+    from difflib import get_close_matches  # costs more to import than a call to answer
+
+    taken = tuple(operation.input.model_fields)
+    names = islice((name for name in arguments if name not in operation.input.model_fields), MOST_NAMED)
+    alike = [get_close_matches(name[:LONGEST_NAME].lower(), taken, 1) for name in names]
+    every = ", ".join(taken) or "no arguments"
+    fields = tuple({"field": UNKNOWN, "problem": "not an argument of this operation", "expected": (each or [every])[0]} for each in alike)
+    return BillyError(
+        "invalid_request",
+        "Some arguments are none of this operation's.",
+        next=f"Leave them out and call again. It takes: {every}.",
+        fields=fields,
+    )
+
+
 def _field(error: "ErrorDetails") -> dict[str, str]:
     """Where and what is wrong, and what the schema would take there; never what was given, nor a name that the schema does not know."""
     context = error.get("ctx", {})
     bounds = " ".join(str(context[name]) for name in BOUNDS if name in context)
     where = [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":  # a name that the caller made up is text like any other
+    if error["type"] == "extra_forbidden":  # within an argument; a name that the caller made up is text like any other
         where[-1:] = [UNKNOWN]
     return {"field": ".".join(where)[:80], "problem": error["type"].replace("_", " ")} | ({"expected": bounds[:300]} if bounds else {})

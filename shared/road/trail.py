@@ -25,6 +25,7 @@ DISTANCE = 120.0
 LONGEST_INSERT = 15.0
 DRAWS = 2
 PAGE = 100  # rows
+LONGEST_TEXT = 300  # characters of an argument that a row is made of before it is parsed
 
 AS_IT_IS = (
     *("code", "arguments_digest", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"),
@@ -119,6 +120,13 @@ def stripe_ids(value: Any) -> list[str]:
         elif isinstance(each, str) and STRIPE_ID.fullmatch(each):
             found.add(each)
     return sorted(found)[:20]
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value that no schema has passed can be digested and searched whatever it is: a short text, a number, true or false."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_TEXT and not any("\ud800" <= each <= "\udfff" for each in value)
+    return isinstance(value, bool) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63)
 
 
 async def append(context: Context, row: Row) -> str:

@@ -15,10 +15,11 @@ from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.credentials import label
 from shared.errors import BillyError, problem
+from shared.reading import CALL, check_size
 from shared.road import catalogue
-from shared.road.trail import refused
 from shared.surfaces import mcp_guard
 from shared.surfaces.authenticate import authenticate
+from shared.surfaces.exchange import Exchange
 from shared.surfaces.selection import Selection, read_selection
 from shared.telemetry.invocation import crashed
 
@@ -54,13 +55,12 @@ class Answer:
 
 @dataclass(slots=True)
 class Caller:
-    """Who asks in this one exchange, and what they asked to see. `audited` turns true once a row tells of the exchange, and `wakes` names the
-    queue of what it started."""
+    """Who asks in this one exchange, and what they asked to see. `wakes` names the queue of what it started."""
 
     actor: Actor
     context: Context
     selection: Selection
-    audited: bool = False
+    exchange: Exchange
     wakes: str | None = None
 
 
@@ -71,47 +71,48 @@ async def answer(request: Request, context: Context, serve: Serve | None = None)
     """Answers one request. `serve` is the protocol behind the door; by default it serves the catalogue. Raises nothing."""
     if request.method != "POST":
         return Answer(405, headers={"Allow": "POST"})
+    one = Exchange(context, request.origin)
     try:
-        return await _exchange(request, context, serve)
+        return await _exchange(request, one, serve)
     except Exception as crash:
         error = crashed(crash, "mcp", context.seam)
-        return await _turned_away(context, request.origin, error, _problem(error))
+        return await _turned_away(one, error, _problem(error))
 
 
-async def _exchange(request: Request, context: Context, serve: Serve | None) -> Answer:
-    origin = request.origin
+async def _exchange(request: Request, one: Exchange, serve: Serve | None) -> Answer:
     try:
-        caller = await _admit(request, context)
+        caller = await _admit(request, one)
     except BillyError as error:
-        return await _turned_away(context, origin, error, _problem(error))
+        return await _turned_away(one, error, _problem(error))
     try:
         mcp_guard.check_media_type(request.headers.get("content-type"))
         message = mcp_guard.read_message(request.body)
     except BillyError as error:
-        return await _turned_away(context, origin, error, _malformed(error), caller.actor)
-    origin = replace(origin, client=_client(message) or origin.client)
-    caller.actor = replace(caller.actor, origin=origin)
+        return await _turned_away(one, error, _malformed(error))
+    one.origin = replace(one.origin, client=_client(message) or one.origin.client)
+    one.actor = caller.actor = replace(caller.actor, origin=one.origin)
     headers = {name: request.headers[name].strip(" \t") for name in PROTOCOL_HEADERS if name in request.headers}
+    # The checked message is written anew, so that the SDK reads no other than the door did.
     reply = await (serve or await _catalogue())(caller, headers, orjson.dumps(message))
-    if not caller.audited and (reply.status >= 400 or message["method"] == "tools/call"):
-        error = BillyError("invalid_request", "The protocol refused the message.")
-        return await _turned_away(context, origin, error, reply, caller.actor)
+    if not one.told and (reply.status >= 400 or message["method"] == "tools/call"):
+        return await _turned_away(one, BillyError("invalid_request", "The protocol refused the message."), reply)
     return replace(reply, wakes=caller.wakes)
 
 
-async def _admit(request: Request, context: Context) -> Caller:
+async def _admit(request: Request, one: Exchange) -> Caller:
+    context = one.context
     mcp_guard.check_host(request.headers.get("host"), context.settings)
     mcp_guard.check_origin(request.headers.get("origin"), request.headers.get("host"), context.settings)
-    mcp_guard.check_size(request.body)
+    check_size(len(request.body), CALL, mcp_guard.MEND)
     mcp_guard.check_query(request.query)
-    actor = await authenticate(context, request.headers.get("authorization"), request.origin)
-    return Caller(actor, context, read_selection(request.query, catalogue.OPERATIONS))
+    one.actor = await authenticate(context, request.headers.get("authorization"), one.origin)
+    return Caller(one.actor, context, read_selection(request.query, catalogue.OPERATIONS), one)
 
 
-async def _turned_away(context: Context, origin: Origin, error: BillyError, reply: Answer, actor: Actor | None = None) -> Answer:
+async def _turned_away(one: Exchange, error: BillyError, reply: Answer) -> Answer:
     """The reply, once the audit has its row; where the audit cannot be written, that is the answer."""
     try:
-        await refused(context, origin, error, None, actor)
+        await one.tell(error)
     except BillyError as failure:
         return _problem(failure)
     return reply

@@ -7,20 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-import orjson
-
 from shared.errors import BillyError
+from shared.reading import CALL, read_json
 from shared.settings import Settings
 
-LARGEST_BODY = 4 * 1024 * 1024  # bytes
-DEEPEST = 32  # levels of arrays and objects in a message
 LONGEST_NAME = 128  # characters of a method's or a tool's name
 
 _CREDENTIAL = re.compile(r"token|key|auth|bearer|secret|password|credential|jwt|session", re.IGNORECASE)
 _LOOKS_SECRET = re.compile(r"^(billy|rk|sk|whsec|bearer)[_ ]", re.IGNORECASE)
 _PORT = re.compile(r":\d{1,5}$")
 
-_MEND = "Send one JSON-RPC 2.0 request object."
+MEND = "Send one JSON-RPC 2.0 request object."
 
 
 def check_host(host: str | None, settings: Settings) -> None:
@@ -48,12 +45,6 @@ def check_origin(origin: str | None, host: str | None, settings: Settings) -> No
         )
 
 
-def check_size(body: bytes) -> None:
-    """Raises `too_large`."""
-    if len(body) > LARGEST_BODY:
-        raise BillyError("too_large", "The body is larger than 4 MiB.", next="Send less in one request.")
-
-
 def check_query(query: Mapping[str, str]) -> None:
     """Raises `unauthenticated` where a key travels in the address, where proxies and logs would keep it."""
     if any(_CREDENTIAL.search(name) or _LOOKS_SECRET.search(value) for name, value in query.items()):
@@ -63,21 +54,16 @@ def check_query(query: Mapping[str, str]) -> None:
 def check_media_type(media_type: str | None) -> None:
     """Raises `invalid_request` unless the body calls itself JSON."""
     if (media_type or "").partition(";")[0].strip().lower() != "application/json":
-        raise BillyError("invalid_request", "The Content-Type is not application/json.", next=_MEND)
+        raise BillyError("invalid_request", "The Content-Type is not application/json.", next=MEND)
 
 
 def read_message(body: bytes) -> dict[str, Any]:
     """The JSON-RPC message in a body: one request or notification, no batch. Raises `invalid_request`."""
-    try:
-        message: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BillyError("invalid_request", "The body is not JSON in UTF-8.", next=_MEND) from None
+    message = read_json(body, CALL, MEND)
     if not isinstance(message, dict):
-        raise BillyError("invalid_request", "The body is not a single JSON-RPC message; batches are not part of the protocol.", next=_MEND)
-    if _deeper_than(DEEPEST, message):  # pyright: ignore[reportUnknownArgumentType]
-        raise BillyError("invalid_request", "The body is nested too deeply.", next=_MEND)
+        raise BillyError("invalid_request", "The body is not a single JSON-RPC message; batches are not part of the protocol.", next=MEND)
     if not _is_call(cast("dict[str, Any]", message)):
-        raise BillyError("invalid_request", "The body is not a JSON-RPC 2.0 request or notification.", next=_MEND)
+        raise BillyError("invalid_request", "The body is not a JSON-RPC 2.0 request or notification.", next=MEND)
     return cast("dict[str, Any]", message)
 
 
@@ -90,17 +76,3 @@ def _is_call(message: Mapping[str, Any]) -> bool:
         and isinstance(message.get("params", {}), dict)
         and ((isinstance(id, str) and len(id) <= LONGEST_NAME) or (isinstance(id, int) and not isinstance(id, bool)))
     )
-
-
-def _deeper_than(limit: int, value: Any) -> bool:
-    level: list[Any] = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True

@@ -12,9 +12,9 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from shared.reading import CALL
 from shared.settings import VERSION
 from shared.surfaces.mcp import Answer, Caller, Serve
-from shared.surfaces.mcp_guard import LARGEST_BODY
 
 FRESH = 60_000  # milliseconds a client may keep a tool list: roles change, and a call is checked anew in any case
 HINT = CacheHint(ttl_ms=FRESH, scope="private")  # lists differ by role, so no shared cache may hold them
@@ -46,7 +46,7 @@ def make_serve(server: Server[Any]) -> Serve:
     """What the door calls: runs one exchange with the server. The handlers find the caller by `caller_of`."""
 
     async def serve(caller: Caller, headers: Mapping[str, str], body: bytes) -> Answer:
-        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=LARGEST_BODY)
+        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=2 * CALL.size)
         exchange = _Exchange(body)
         async with manager.run():
             await manager.handle_request(_scope(caller, headers), exchange.receive, exchange.send)

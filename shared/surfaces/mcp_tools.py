@@ -1,5 +1,7 @@
 """The catalogue as MCP tools. Imported on the first call to /mcp, because it brings the SDK with it."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -12,11 +14,11 @@ from shared.policy import roles
 from shared.road import catalogue
 from shared.road.execute import execute
 from shared.road.operation import Operation
-from shared.road.trail import refused
 from shared.surfaces import schemas
 from shared.surfaces.mcp import Caller
 from shared.surfaces.mcp_server import caller_of, make_serve, make_server
 from shared.surfaces.selection import CORE, Selection, offered
+from shared.telemetry.invocation import crashed
 
 PROBLEM: schemas.Schema = {
     "type": "object",
@@ -62,6 +64,24 @@ def listed(caller: Caller) -> list[Operation]:
     return list(offered(catalogue.OPERATIONS, caller.actor.role, wanted))
 
 
+def _last_resort(handler: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    """The handler, whose crash leaves a row and is answered in our words; the SDK would log and answer those of the exception."""
+
+    async def handled(context: Any, params: Any) -> Any:
+        try:
+            return await handler(context, params)
+        except MCPError:
+            raise
+        except Exception as crash:
+            caller = caller_of(context)
+            error = crash if isinstance(crash, BillyError) else crashed(crash, "mcp", caller.context.seam)
+            with suppress(BillyError):
+                await caller.exchange.tell(error)
+            raise MCPError(types.INTERNAL_ERROR, error.detail, problem(error)) from None
+
+    return handled
+
+
 async def _list_tools(context: Any, params: types.PaginatedRequestParams | None) -> Any:
     return {"resultType": "complete", "tools": [tool(operation) for operation in listed(caller_of(context))]}
 
@@ -69,7 +89,7 @@ async def _list_tools(context: Any, params: types.PaginatedRequestParams | None)
 async def _call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
     caller = caller_of(context)
     operation = await _permitted(caller, params.name)
-    caller.audited = True
+    caller.exchange.told = True
     try:
         answered = await execute(operation, params.arguments or {}, caller.actor, caller.context)
     except BillyError as error:
@@ -83,9 +103,8 @@ async def _permitted(caller: Caller, name: str) -> Operation:
     found = next((each for each in catalogue.OPERATIONS if each.tool == name and each.agents), None)
     if found is not None and roles.may(caller.actor.role, found.permission) and caller.selection.admits(found):
         return found
-    error = BillyError("not_found" if found is None else "not_allowed", "There is no such tool.")
-    caller.audited = True
-    await refused(caller.context, caller.actor.origin, error, found.name if found else None, caller.actor)
+    caller.exchange.operation = found.name if found else None
+    await caller.exchange.tell(BillyError("not_found" if found is None else "not_allowed", "There is no such tool."))
     raise MCPError(types.INVALID_PARAMS, "There is no such tool for this key.")
 
 
@@ -94,4 +113,4 @@ def _result(body: dict[str, Any], *, is_error: bool = False) -> types.CallToolRe
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=body, is_error=is_error)
 
 
-serve = make_serve(make_server(on_list_tools=_list_tools, on_call_tool=_call_tool))
+serve = make_serve(make_server(on_list_tools=_last_resort(_list_tools), on_call_tool=_last_resort(_call_tool)))

@@ -1,23 +1,24 @@
 """REST: an HTTP request becomes one call of the road, and its answer a response."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import azure.functions as func
 import orjson
 
-from shared.actor import Actor, Origin
+from shared.actor import Origin
 from shared.context import Context
 from shared.credentials import address, label
 from shared.errors import BillyError, problem
+from shared.reading import CALL, check_size, read_json
 from shared.road.execute import execute
 from shared.road.operation import Operation
-from shared.road.trail import refused
 from shared.surfaces.authenticate import authenticate
+from shared.surfaces.exchange import Exchange, exchange
 
 LONGEST_CLIENT = 120  # characters
-LARGEST_BODY = 256 * 1024
+ONE_OBJECT = "Send the arguments as one JSON object in UTF-8, with Content-Length."
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -31,19 +32,30 @@ class Answered:
 
 async def answer(operation: Operation, request: func.HttpRequest, context: Context) -> Answered:
     """The response to a request for one operation. Never raises; whatever happens has left its audit row."""
-    origin = origin_of(request, "rest")
-    actor: Actor | None = None
+    wakes: str | None = None
+
+    async def answered(asked: Exchange) -> func.HttpResponse:
+        nonlocal wakes
+        asked.origin = origin_of(request, "rest")
+        asked.actor = await authenticate(context, headers_of(request).get("authorization"), asked.origin)
+        arguments, strings = _arguments(operation, request)
+        asked.told = True
+        answer = await execute(operation, arguments, asked.actor, context, strings=strings)
+        wakes = answer.wakes
+        return json_response(answer.body)
+
+    return Answered(await guarded(context, "rest", operation.name, answered), wakes)
+
+
+async def guarded(
+    context: Context, surface: str, operation: str | None, work: Callable[[Exchange], Awaitable[func.HttpResponse]]
+) -> func.HttpResponse:
+    """The response of `work`, or the problem that it raised. Raises nothing, and leaves the row of what no road has taken."""
     try:
-        try:
-            actor = await authenticate(context, headers_of(request).get("authorization"), origin)
-            arguments, strings = _arguments(operation, request)
-        except BillyError as error:
-            await refused(context, origin, error, operation.name, actor)
-            raise
-        answered = await execute(operation, arguments, actor, context, strings=strings)
+        async with exchange(context, surface, operation) as asked:
+            return await work(asked)
     except BillyError as error:
-        return Answered(error_response(error))
-    return Answered(json_response(answered.body), answered.wakes)
+        return error_response(error)
 
 
 def origin_of(request: func.HttpRequest, surface: str) -> Origin:
@@ -80,8 +92,7 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[st
     given: dict[str, Any] = dict(request.params)
     strings = operation.verb in ("GET", "DELETE")
     body = request.get_body()
-    if len(body) > LARGEST_BODY:
-        raise BillyError("too_large", f"The body is larger than {LARGEST_BODY} bytes.", next="Send less.")
+    check_size(len(body), CALL, ONE_OBJECT)
     if strings:
         if body.strip():
             raise BillyError("invalid_request", "This operation takes no body.", next="Send its arguments in the query string.")
@@ -107,14 +118,9 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[st
 def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = None
+    value = read_json(body, CALL, ONE_OBJECT)
     if not isinstance(value, dict):
-        raise BillyError(
-            "invalid_request", "The body is not a JSON object.", next="Send the arguments as one JSON object in UTF-8, with Content-Length."
-        )
+        raise BillyError("invalid_request", "The body is not a JSON object.", next=ONE_OBJECT)
     return value  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.surfaces.mcp_guard import DEEPEST, LARGEST_BODY
+from shared.reading import CALL, LEVELS
 from tests.mcp.asking import LEGACY, Asker, message
 
 LIST = json.dumps(message(LEGACY, "tools/list")).encode()
@@ -75,15 +75,15 @@ async def test_what_is_not_a_post_gets_405_at_once(asker: Asker, method: str) ->
 
 @pytest.mark.requirement("SC-5")
 async def test_a_body_over_the_limit_is_refused_before_it_is_parsed(asker: Asker) -> None:
-    reply = await asker.post(b"[" * (LARGEST_BODY + 1))
+    reply = await asker.post(b"[" * (CALL.size + 1))
     assert reply.status == 413
     assert [row["code"] for row in await rows(asker)] == ["too_large"]
 
 
 async def test_a_body_at_the_limit_is_read(asker: Asker) -> None:
     text = json.dumps(message(LEGACY, "tools/list", {"cursor": ""})).encode()
-    padded = text.replace(b'""', b'"' + b"x" * (LARGEST_BODY - len(text)) + b'"')
-    assert len(padded) == LARGEST_BODY
+    padded = text.replace(b'""', b'"' + b"x" * (CALL.size - len(text)) + b'"')
+    assert len(padded) == CALL.size
     assert (await asker.post(padded)).status == 200
 
 
@@ -108,9 +108,9 @@ MALFORMED = {
     "a posted answer": json.dumps({"jsonrpc": "2.0", "id": 1, "result": {CANARY: 1}}).encode(),
     "deep nesting": b"[" * 100_000,
     "nesting one too deep": b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": '
-    + b'{"a": ' * DEEPEST
+    + b'{"a": ' * LEVELS
     + b"1"
-    + b"}" * DEEPEST
+    + b"}" * LEVELS
     + b"}",
 }
 

@@ -19,8 +19,9 @@ import pytest
 from functions import webhooks
 from shared import wiring
 from shared.errors import BillyError
-from shared.gateway.webhook import FRESH, LARGEST, LARGEST_MESSAGE, SECRETS, accept, apply_message
+from shared.gateway.webhook import FRESH, LARGEST_MESSAGE, SECRETS, accept, apply_message
 from shared.people.keys import make_key
+from shared.reading import EVENT
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
@@ -136,7 +137,7 @@ async def test_a_signed_body_that_is_no_snapshot_event_is_refused(hooked: Billy,
 
 @pytest.mark.requirement("SC-54")
 async def test_a_huge_body_is_refused_before_anything_is_made_of_it(hooked: Billy) -> None:
-    payload = b" " * (LARGEST + 1)
+    payload = b" " * (EVENT.size + 1)
     status, body, messages = await deliver(hooked, payload, sign(payload))
     assert (status, body["code"], messages) == (413, "too_large", [])
 
