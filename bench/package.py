@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import shutil
+import subprocess
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -27,18 +28,15 @@ class Weight:
 
 
 def lay_out(target: Path, source: Path = ROOT) -> None:
-    """Copies what a deployment would take: everything that `.funcignore` does not name."""
-    ignored = [line.rstrip("/") for line in (source / ".funcignore").read_text().split() if not line.startswith("#")]
-
-    def left_out(folder: str, names: list[str]) -> list[str]:
-        top = Path(folder) == source
-        return [
-            name
-            for name in names
-            if name == "__pycache__" or (top and (name.startswith(".") or any(fnmatch.fnmatch(name, pattern) for pattern in ignored)))
-        ]
-
-    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
+    """Copies what a deployment would take: everything that `.funcignore` lets through, by the reading of git, whose syntax it has."""
+    with tempfile.TemporaryDirectory() as scratch:
+        git = ["git", f"--git-dir={scratch}", f"--work-tree={source}"]
+        subprocess.run([*git, "init", "--quiet"], check=True, capture_output=True)
+        listed = [*git, "ls-files", "-z", "--others", f"--exclude-from={source / '.funcignore'}"]
+        found = subprocess.run(listed, cwd=source, check=True, capture_output=True, text=True).stdout
+    for name in found.split("\0")[:-1]:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, target / name)
 
 
 def weigh(files: dict[str, Path], scratch: Path) -> Weight:

@@ -1,4 +1,4 @@
-"""Command line: `python -m devhost --app DIR --port N [--home DIR]`."""
+"""Command line: `python -m devhost --app DIR (--port N | --fd N) [--home DIR]`."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="devhost", description="Serves an Azure Functions app (Python v2 model) on this machine.")
     parser.add_argument("--app", type=Path, required=True, help="the directory of function_app.py and host.json")
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free one (default 7071)")
+    parser.add_argument("--fd", type=int, help="a listening socket that was handed over, in place of --port and --host")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     parser.add_argument("--home", type=Path, help="where keys and the embedded queue are kept (default: .devhost in the app)")
     parser.add_argument("--lease", type=float, default=600.0, help="seconds a queue message is leased, and renewed while at work")
@@ -46,9 +47,10 @@ def _serve(options: argparse.Namespace) -> int:
     from devhost.server import serve
 
     try:
-        listening = socket.create_server((options.host, options.port), backlog=2048)
+        listening = _listening(options)
     except OSError as error:
-        print(f"devhost: port {options.port} cannot be used: {error.strerror}", file=sys.stderr)
+        asked = f"port {options.port}" if options.fd is None else f"the socket {options.fd}"
+        print(f"devhost: {asked} cannot be used: {error.strerror}", file=sys.stderr)
         return 1
     host = Host(options.app, options.home or options.app / ".devhost", options.lease, options.drain)
     try:
@@ -56,6 +58,12 @@ def _serve(options: argparse.Namespace) -> int:
     except StartRefused as refusal:
         print(f"devhost: {refusal}", file=sys.stderr)
         return 1
+
+
+def _listening(options: argparse.Namespace) -> socket.socket:
+    if options.fd is None:
+        return socket.create_server((options.host, options.port), backlog=2048)
+    return socket.socket(fileno=options.fd)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 from emulators.packages import emulator_packages, node_bin
 
 ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # published with Azurite, for everybody
 SERVICES = ("blob", "queue", "table")
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://127\.0\.0\.1:\d+)")
 
@@ -25,13 +24,18 @@ def command(location: Path | None = None, ports: Mapping[str, int] | None = None
     return line
 
 
+def accounts(key: str) -> dict[str, str]:
+    """What its environment needs to hold, so that `key` (base64) opens it, and not the one that is published with Azurite for everybody."""
+    return {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
+
+
 def addresses(said: str) -> dict[str, str] | None:
     """Where each service listens, of what Azurite said on standard output; None while one of them does not yet."""
     found = {service.lower(): address for service, address in _LISTENING.findall(said)}
     return found if len(found) == len(SERVICES) else None
 
 
-def connection_string(found: Mapping[str, str]) -> str:
-    """What Azure's clients take, of `addresses`."""
+def connection_string(found: Mapping[str, str], key: str) -> str:
+    """What Azure's clients take, of `addresses` and the key of `accounts`."""
     endpoints = ";".join(f"{service.capitalize()}Endpoint={address}/{ACCOUNT}" for service, address in found.items())
-    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{endpoints};"
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};{endpoints};"

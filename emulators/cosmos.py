@@ -5,7 +5,10 @@ from pathlib import Path
 
 from emulators.packages import emulator_packages, node_bin
 
-KEY = "bm8gc2VjcmV0LCB0aGUgc3RhbmQtaW4gdGFrZXMgYW55"  # the server takes any
+
+def account(key: str) -> dict[str, str]:
+    """What its environment needs to hold, so that only who signs with `key` (base64) is answered. Without it everybody is."""
+    return {"COSMOS_ACCOUNT_KEY": key}
 
 
 def command(file: Path | None = None, port: int = 0) -> list[str]:

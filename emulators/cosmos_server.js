@@ -1,7 +1,8 @@
 "use strict";
 // Vercel's Cosmos DB server over plain HTTP on loopback:  node cosmos_server.js PACKAGE PORT [FILE]
-// It says its port on standard output once it listens. With FILE (SQLite), what it holds outlives the process, however that ends.
+// It says its port on standard output once it listens. COSMOS_ACCOUNT_KEY in the environment is the key that requests have to be signed with. With FILE (SQLite), what it holds outlives the process, however that ends.
 
+const { createHmac, timingSafeEqual } = require("node:crypto");
 const path = require("node:path");
 
 const [, , home, port, file] = process.argv;
@@ -24,6 +25,7 @@ server.keepAliveTimeout = 600_000;
 server.prependListener("request", (request) => {
   if (request.method === "GET") request.headers["x-ms-documentdb-query-enablecrosspartition"] = "true";
 });
+if (process.env.COSMOS_ACCOUNT_KEY) guard(server, Buffer.from(process.env.COSMOS_ACCOUNT_KEY, "base64"));
 server.listen(Number(port), "127.0.0.1", () => console.log(server.address().port));
 
 /** A query that begins with its partition looks at the documents of that partition, instead of evaluating itself on all of the container. */
@@ -42,6 +44,34 @@ function narrow() {
       this._data = whole;
     }
   };
+}
+
+/** Nobody is answered who does not hold the account's key: any page and any process of the machine can reach a port on loopback. */
+function guard(server, key) {
+  const listeners = server.listeners("request");
+  server.removeAllListeners("request");
+  server.on("request", (request, response) => {
+    if (isSigned(request, key)) return listeners.forEach((each) => each.call(server, request, response));
+    request.resume();
+    response.writeHead(401, { "content-type": "application/json" });
+    response.end(JSON.stringify({ code: "Unauthorized", message: "The request is not signed with the key of this account." }));
+  });
+}
+
+/** Azure's signature: of the verb, the kind of resource, its link (a list's is its owner's) and the date. */
+function isSigned(request, key) {
+  const parts = new URL(request.url, "http://localhost").pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  const isList = parts.length % 2 === 1;
+  const kind = parts.at(isList ? -1 : -2) ?? "";
+  const link = (isList ? parts.slice(0, -1) : parts).join("/");
+  const { authorization = "", "x-ms-date": date = "" } = request.headers;
+  // The account itself has no path; its kind stands only in the signature.
+  return (kind ? [kind] : ["databaseaccount", ""]).some((each) => {
+    const text = `${request.method}\n${each}\n`.toLowerCase() + `${link}\n${date.toLowerCase()}\n\n`;
+    const wanted = Buffer.from(`type=master&ver=1.0&sig=${createHmac("sha256", key).update(text).digest("base64")}`);
+    const given = Buffer.from(decodeURIComponent(authorization));
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
+  });
 }
 
 /** The account tells what the deployed one tells. It is true: one process answers everything, one after the other. */

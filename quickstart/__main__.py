@@ -14,19 +14,24 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from quickstart import prepare
+from quickstart import environment, prepare
 from quickstart.client import CallFailed, call, wait_for
+from quickstart.files import write_private
 from quickstart.processes import Broken, Child, module
+from quickstart.sockets import address, listen
 from quickstart.stores import QUEUES, Emulators, Stores, ended_at_start
 from quickstart.wanted import Wanted, read_wanted
 from shared.errors import BillyError
 
-ROOT = Path(__file__).parent.parent
 SQLITE = b"SQLite format 3\0"
 LEASE = (
     "15"  # seconds after which a killed host's messages come again from Azure's queues (its own come at once); what is at work renews it
 )
 PATIENCE = 60.0  # seconds for something that was just started, or started again, to answer
+FILLING = 600.0  # seconds for the sandbox: a large company takes a while
+ANSWERING = (
+    5.0  # seconds for one call; while a process starts again a call waits at its socket, and who waits does not look after the processes
+)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,7 +43,7 @@ def main() -> int:
     try:
         wanted = read_wanted(os.environ)
         lock = _locked(wanted.home)
-        _check_free(wanted.port)
+        listening = listen(wanted.port)
         _check_files(wanted.home)
     except Broken as error:
         print(error, file=sys.stderr)
@@ -47,7 +52,7 @@ def main() -> int:
         signal.signal(number, _stop)
     children: list[Child] = []
     try:
-        _run(wanted, children)
+        _run(wanted, listening, children)
     except Stop:
         print("\nStopping …", flush=True)
     except BillyError as error:
@@ -60,6 +65,7 @@ def main() -> int:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # who asks twice waits for the same end, which loses nothing
         (wanted.home / "run.json").unlink(missing_ok=True)
+        listening.close()  # the host has its own copy, and goes on until it is told
         for child in reversed(children):
             child.stop()
         lock.close()
@@ -67,35 +73,36 @@ def main() -> int:
     return 0
 
 
-def _run(wanted: Wanted, children: list[Child]) -> None:
+def _run(wanted: Wanted, listening: socket.socket, children: list[Child]) -> None:
     began = time.monotonic()
     home = wanted.home
-    environment = {"BILLY_HOME": str(home), "BILLY_STORE": wanted.settings.store, "PYTHONPATH": str(ROOT)}
+    settings = {"BILLY_HOME": str(home), "BILLY_STORE": wanted.settings.store}
     emulators = None
     if wanted.stores is Stores.EMBEDDED:
-        environment[QUEUES] = os.environ.get(QUEUES, "")  # local.settings.json is for `func start`
+        settings[QUEUES] = os.environ.get(QUEUES, "")  # local.settings.json is for `func start`
     elif wanted.stores is Stores.EMULATED:
         emulators = Emulators(home / "azure", wanted.logs)
         children += emulators.children
         emulators.start()
     sandbox_url = None
     if not wanted.settings.stripe_api_key:
-        sandbox_url = _start_sandbox(wanted, environment, children)
-        environment["BILLY_STRIPE_API_BASE"] = sandbox_url
+        sandbox_url = _start_sandbox(wanted, children)
+        settings["BILLY_STRIPE_API_BASE"] = sandbox_url
     if emulators is not None:
-        environment |= emulators.settings()
-    url = f"http://127.0.0.1:{wanted.port}"
-    owner_key = _prepared(wanted, environment, sandbox_url, url)
+        settings |= emulators.settings()
+    url = address(listening)
+    owner_key = _prepared(wanted, settings, sandbox_url, url)
     host = Child(
         "the host",
-        module("devhost", "--app", str(ROOT), "--port", str(wanted.port), "--home", str(home / "host"), "--lease", LEASE),
-        environment,
+        module("devhost", "--app", str(environment.ROOT), "--fd", str(listening.fileno()), "--home", str(home / "host"), "--lease", LEASE),
+        environment.of_the_host() | settings,
         wanted.logs / "host.log",
+        (listening,),
     )
     host.start()
     children.append(host)
-    health = wait_for(lambda: call("GET", f"{url}/api/health", timeout=5), PATIENCE, _alive(wanted, children))
-    prepare.write_private(home / "run.json", json.dumps({"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}))
+    health = wait_for(lambda: call("GET", f"{url}/api/health", timeout=ANSWERING), PATIENCE, _alive(wanted, children))
+    write_private(home / "run.json", json.dumps({"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}))
     print(f"Agent Billy {health['version']} answers at {url} after {time.monotonic() - began:.1f} s.", flush=True)
     _first_sync(url, owner_key, children)
     wait_for(lambda: prepare.warm(url, owner_key), PATIENCE, lambda: _tend(children))
@@ -115,10 +122,10 @@ def _tend(children: list[Child]) -> None:
                 raise Broken(f"{child.title} keeps ending: {child.last_words()}")
 
 
-def _prepared(wanted: Wanted, environment: dict[str, str], sandbox_url: str | None, url: str) -> str:
+def _prepared(wanted: Wanted, settings: dict[str, str], sandbox_url: str | None, url: str) -> str:
     """The owner's key. Whatever is kept here and cannot be read ends in words; the details are in a log."""
     try:
-        return asyncio.run(prepare.prepare(wanted.home, {**os.environ, **environment}, sandbox_url, f"{url}/webhooks/stripe"))
+        return asyncio.run(prepare.prepare(wanted.home, {**os.environ, **settings}, sandbox_url, f"{url}/webhooks/stripe"))
     except (BillyError, CallFailed, Stop):
         raise
     except Exception as error:
@@ -126,38 +133,34 @@ def _prepared(wanted: Wanted, environment: dict[str, str], sandbox_url: str | No
         raise Broken(f"What is kept in {wanted.home} cannot be used ({error}). Restore it, or move it away and begin anew.") from None
 
 
-def _start_sandbox(wanted: Wanted, environment: dict[str, str], children: list[Child]) -> str:
+def _start_sandbox(wanted: Wanted, children: list[Child]) -> str:
+    """Its address, once it answers there; the port stays the same from run to run where it is free."""
     home = wanted.home
-    port_file = home / "sandbox.port"
-    port = port_file.read_text().strip() if port_file.exists() else "0"
-    port = port if port.isascii() and port.isdigit() else "0"
-    port_file.unlink(missing_ok=True)
-    arguments = ["--home", str(home / "sandbox"), "--port-file", str(port_file), "--scale", f"{wanted.scale:g}"]
     if not (home / "sandbox").exists():
         print("Filling the sandbox with a believable company …", flush=True)
-    sandbox = Child("the sandbox", module("sandbox", *arguments, "--port", port), environment, wanted.logs / "sandbox.log")
+    listening = _sandbox_port(home / "sandbox.port")
+    command = module("sandbox", "--home", str(home / "sandbox"), "--fd", str(listening.fileno()), "--scale", f"{wanted.scale:g}")
+    sandbox = Child("the sandbox", command, environment.python(), wanted.logs / "sandbox.log", (listening,))
     sandbox.start()
-    deadline = time.monotonic() + 600  # a large company takes a while
-    while not port_file.exists() or not (taken := port_file.read_text().strip()):
-        if sandbox.ended() is not None and port != "0":  # somebody else has taken the port of last time
-            port = "0"
-            sandbox.command = module("sandbox", *arguments, "--port", port)
-            sandbox.start()
-        elif sandbox.ended() is not None:
-            raise ended_at_start(sandbox, home)
-        elif time.monotonic() > deadline:
-            raise Broken("The sandbox does not start.")
-        time.sleep(0.02)
-    sandbox.command = module("sandbox", *arguments, "--port", taken)
     children.append(sandbox)
-    url = f"http://127.0.0.1:{taken}"
-    wait_for(lambda: call("GET", f"{url}/_sandbox/health", timeout=5), PATIENCE, _alive(wanted, children))
+    url = address(listening)
+    wait_for(lambda: call("GET", f"{url}/_sandbox/health", timeout=ANSWERING), FILLING, _alive(wanted, children))
     return url
+
+
+def _sandbox_port(kept: Path) -> socket.socket:
+    text = kept.read_text().strip() if kept.exists() else "0"
+    try:
+        listening = listen(int(text) if text.isascii() and text.isdigit() and int(text) < 65_536 else 0)
+    except Broken:  # somebody else has taken the port of last time
+        listening = listen(0)
+    kept.write_text(str(listening.getsockname()[1]))
+    return listening
 
 
 def _first_sync(url: str, key: str, children: list[Child]) -> None:
     def ask(method: str, body: object = None) -> dict[str, Any]:
-        return wait_for(lambda: call(method, f"{url}/api/sync", key=key, body=body), PATIENCE, lambda: _tend(children))
+        return wait_for(lambda: call(method, f"{url}/api/sync", key=key, body=body, timeout=ANSWERING), PATIENCE, lambda: _tend(children))
 
     state = ask("GET")
     if state["complete"]:
@@ -205,16 +208,6 @@ def _locked(home: Path) -> IO[str]:
         words = f"Agent Billy runs already with its state in {home}. Stop it first, or set BILLY_HOME to another folder."
         raise Broken(words) from None
     return lock
-
-
-def _check_free(port: int) -> None:
-    """Somebody else's server must not be taken for the host: it would be given the owner's key."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Broken(f"Port {port} cannot be used ({error.strerror}). Stop what uses it, or set PORT to another one.") from None
 
 
 def _check_files(home: Path) -> None:

@@ -1,6 +1,5 @@
 """What has to be there before the first call: secrets, a webhook endpoint, a company, the owner's key."""
 
-import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from quickstart.client import call
+from quickstart.files import write_private
 from shared.actor import system
 from shared.context import Context
 from shared.gateway.client import gateway
@@ -67,15 +67,6 @@ def _kept(file: Path) -> str | None:
     return file.read_text().strip() if file.exists() else None
 
 
-def write_private(file: Path, text: str) -> None:
-    """Writes a file that only its owner may read, in one step."""
-    partial = file.with_name(file.name + ".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(text)
-    partial.replace(file)
-
-
 def progress(state: dict[str, Any], *, last: bool = False) -> None:
     """The first synchronisation on one line: kinds done of all, and objects so far."""
     kinds = state["kinds"].values()
@@ -90,7 +81,7 @@ def progress(state: dict[str, Any], *, last: bool = False) -> None:
 
 def warm(url: str, owner_key: str) -> None:
     """Asks /mcp for its tools once, so that the SDK is loaded before the first agent asks."""
-    call("POST", f"{url}/mcp", key=owner_key, body={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}})
+    call("POST", f"{url}/mcp", key=owner_key, body={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}, timeout=20)
 
 
 def greet(url: str, sandbox_url: str | None, owner_key: str, home: Path, emulated: bool) -> None:

@@ -1,8 +1,8 @@
 """The processes of a laptop's system: started together, started again when one falls over, stopped together."""
 
 import ctypes
-import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,12 +28,13 @@ def module(name: str, *arguments: str) -> list[str]:
 
 @dataclass(slots=True)
 class Child:
-    """One process: its name for people, its command line, and what its environment adds."""
+    """One process: its name for people, its command line, all of its environment, and the sockets that it is handed."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    sockets: tuple[socket.socket, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     fell: list[float] = field(default_factory=list[float])
     _began: int = 0  # where in the log the last start is
@@ -48,7 +49,8 @@ class Child:
             self._began = log.tell()
             self.process = subprocess.Popen(  # noqa: S603 - our own command with our own arguments
                 self.command,
-                env={**os.environ, **self.environment},
+                env=self.environment,
+                pass_fds=[each.fileno() for each in self.sockets],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,12 +1,16 @@
 """Where a run keeps things: in files of its own, in emulators of Azure that it starts, or where the settings lead."""
 
+import json
+import secrets
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
 from emulators import azurite, cosmos
 from emulators.packages import NotInstalled, emulator_packages, node_env
+from quickstart.files import write_private
 from quickstart.processes import Broken, Child
 
 ENDPOINTS = {"BILLY_COSMOS_ENDPOINT": "BILLY_COSMOS_KEY", "BILLY_TABLES_ENDPOINT": "BILLY_TABLES_KEY"}  # with the key of an emulator there
@@ -59,8 +63,11 @@ class Emulators:
         for each in (folder, self._data):
             each.mkdir(exist_ok=True, mode=0o700)
         self._file = folder / "cosmos.sqlite"
-        self._azurite = Child("Azurite", azurite.command(self._data), node_env(), logs / "azurite.log")
-        self._cosmos = Child("the Cosmos server", cosmos.command(self._file), node_env(), logs / "cosmos.log")
+        self._keys = _keys(folder / "keys.json")
+        opened = node_env() | azurite.accounts(self._keys["azurite"])
+        self._azurite = Child("Azurite", azurite.command(self._data), opened, logs / "azurite.log")
+        opened = node_env() | cosmos.account(self._keys["cosmos"])
+        self._cosmos = Child("the Cosmos server", cosmos.command(self._file), opened, logs / "cosmos.log")
         self.children = [self._azurite, self._cosmos]
 
     def start(self) -> None:
@@ -82,11 +89,11 @@ class Emulators:
         self._cosmos.command = cosmos.command(self._file, _port(endpoint))
         return {
             "BILLY_COSMOS_ENDPOINT": endpoint,
-            "BILLY_COSMOS_KEY": cosmos.KEY,
+            "BILLY_COSMOS_KEY": self._keys["cosmos"],
             "BILLY_TABLES_ENDPOINT": f"{found['table']}/{azurite.ACCOUNT}",
-            "BILLY_TABLES_KEY": azurite.KEY,
+            "BILLY_TABLES_KEY": self._keys["azurite"],
             "BILLY_QUEUES_ENDPOINT": f"{found['queue']}/{azurite.ACCOUNT}",
-            QUEUES: azurite.connection_string(found),
+            QUEUES: azurite.connection_string(found, self._keys["azurite"]),
         }
 
 
@@ -95,6 +102,14 @@ def ended_at_start(child: Child, home: Path) -> Broken:
     return Broken(
         f"{child.title} ended at its start: {child.last_words()}\nIf a file is damaged: restore it, or move {home} away and begin anew."
     )
+
+
+def _keys(file: Path) -> dict[str, str]:
+    """A key for each emulator, made at random for this home: one that everybody knows would open it to every process of the machine."""
+    if not file.exists():
+        made = {name: b64encode(secrets.token_bytes(48)).decode() for name in ("azurite", "cosmos")}
+        write_private(file, json.dumps(made))
+    return json.loads(file.read_text())
 
 
 def _port(address: str) -> int:

@@ -1,7 +1,6 @@
 """`python -m sandbox --port 0 --home DIR`: serve on loopback, print one line with the address when ready."""
 
 import argparse
-import os
 import socket
 from pathlib import Path
 
@@ -16,17 +15,12 @@ KEPT_OPEN = 75  # seconds
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str, port_file: Path | None) -> None:
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
         self._url = url
-        self._port_file = port_file
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self._port_file:
-            unfinished = self._port_file.with_suffix(".unfinished")
-            unfinished.write_text(self._url.rpartition(":")[2])
-            os.replace(unfinished, self._port_file)
         print(self._url, flush=True)
 
 
@@ -36,16 +30,14 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="where the state is kept")
     parser.add_argument("--seed", type=int, help="repeatable ids and company")
     parser.add_argument("--scale", type=float, default=0, help="fill in a company of this size at the first start")
-    parser.add_argument("--port-file", type=Path, help="written with the port when ready")
+    parser.add_argument("--fd", type=int, help="a listening socket that was handed over, in place of --port")
     chosen = parser.parse_args()
 
     sandbox = Sandbox(chosen.home, seed=chosen.seed)
     if chosen.scale and sandbox.store.fact("company") is None:
         fill_company(sandbox, seed=chosen.seed or 1, scale=chosen.scale)
         sandbox.store.set_fact("company", chosen.scale)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", chosen.port))
+    listener = socket.create_server(("127.0.0.1", chosen.port)) if chosen.fd is None else socket.socket(fileno=chosen.fd)
     config = uvicorn.Config(
         application(sandbox),
         http=Protocol,
@@ -58,7 +50,7 @@ def main() -> None:
         server_header=False,
         date_header=False,  # the sandbox tells its own clock's time
     )
-    _Server(config, f"http://127.0.0.1:{listener.getsockname()[1]}", chosen.port_file).run([listener])
+    _Server(config, f"http://127.0.0.1:{listener.getsockname()[1]}").run([listener])
 
 
 if __name__ == "__main__":

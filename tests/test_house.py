@@ -178,25 +178,6 @@ def test_every_dependency_is_pinned_and_says_what_it_is_for() -> None:
                 assert re.fullmatch(r"[A-Za-z0-9_\[\]-]+==[0-9][0-9A-Za-z.]* +# .{10,}", line), f"{name}: {line}"
 
 
-def test_what_is_deployed_holds_nothing_that_is_only_for_laptops() -> None:
-    ignored = set((ROOT / ".funcignore").read_text().split())
-    deployed = {"shared", "functions", "function_app.py", "host.json", "requirements.txt"}
-    there = {path.name for path in ROOT.iterdir()} - {
-        ".git",
-        ".gitignore",
-        ".github",
-        ".funcignore",
-        "__pycache__",
-        ".ruff_cache",
-        ".hypothesis",
-        ".python-version",
-    }
-    kept = {
-        name for name in there if name not in ignored and not name.endswith(".md") and not name.startswith((".pytest", ".schemathesis"))
-    }
-    assert kept - deployed <= {"LICENSE", "scripts"} - ({"scripts"} & ignored)
-
-
 def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emulators.azurite import ACCOUNT, KEY, addresses, command, connection_string
+from emulators.azurite import ACCOUNT, accounts, addresses, command, connection_string
 from emulators.packages import node_env
 from shared.gateway.webhook import SECRETS
 from shared.operations.alarms import MIRROR_OLD, QUEUES_AWAY, alarms
@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.stores.queues import StorageQueues
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
+from tests.peers.azurite import KEY
 from tests.peers.sandbox import running_sandbox
 from tests.spec.conftest import STRIPE_KEY, Stripe
 
@@ -37,7 +38,8 @@ class Storage:
 
     def start(self) -> None:
         self.home.mkdir(exist_ok=True)
-        self.process = subprocess.Popen(command(self.home, self.ports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=node_env())
+        environment = node_env() | accounts(KEY)
+        self.process = subprocess.Popen(command(self.home, self.ports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
         assert self.process.stdout is not None
         said, end = "", time.monotonic() + 60
         with selectors.DefaultSelector() as selector:
@@ -48,7 +50,7 @@ class Storage:
                 assert line, f"Azurite ended: {said}"
                 said += line
         self.ports = {service: int(address.rpartition(":")[2]) for service, address in found.items()}
-        self.connection = connection_string(found)
+        self.connection = connection_string(found, KEY)
 
     def stop(self) -> None:
         """It writes what it holds, and is away: connections to it are refused."""

@@ -79,7 +79,10 @@ class System:
             return SqliteMirror.open(self.home)
         endpoint = cosmos.endpoint((self.home / "logs" / "cosmos.log").read_text())
         assert endpoint is not None
-        return CosmosMirror(CosmosAccount(endpoint, cosmos.KEY))
+        return CosmosMirror(CosmosAccount(endpoint, self.emulator_keys()["cosmos"]))
+
+    def emulator_keys(self) -> dict[str, str]:
+        return json.loads((self.home / "azure" / "keys.json").read_text())
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators import azurite, cosmos
 from tests.edge.running_system import ROOT, environment, free_port
+from tests.peers import azurite, cosmos
 
 pytestmark = pytest.mark.slow
 

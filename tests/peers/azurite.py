@@ -8,10 +8,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from emulators.azurite import ACCOUNT, KEY, addresses, command, connection_string
+from emulators.azurite import ACCOUNT, accounts, addresses, command, connection_string
 from emulators.packages import node_env
 
 __all__ = ["ACCOUNT", "KEY", "running_azurite"]
+
+KEY = "dGhlIGtleSBvZiBhIHRlc3QncyBBenVyaXRl"
 
 
 @contextmanager
@@ -20,10 +22,10 @@ def running_azurite(
 ) -> Iterator[str]:
     """Blob, queue and table services, run in the folder `home`; yields the connection string. Data lies in memory, or in `location`."""
     process = subprocess.Popen(
-        command(location, ports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home, env=node_env()
+        command(location, ports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home, env=node_env() | accounts(KEY)
     )
     try:
-        yield connection_string(_addresses(process, seconds))
+        yield connection_string(_addresses(process, seconds), KEY)
     finally:
         process.terminate()
         process.wait(timeout=30)

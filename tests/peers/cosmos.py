@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emulators.cosmos import KEY, command
+from emulators.cosmos import account, command
 from emulators.packages import node_env
 
 __all__ = ["KEY", "running_cosmos"]
+
+KEY = "dGhlIGtleSBvZiBhIHRlc3QncyBDb3Ntb3M="
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def running_cosmos(home: Path, seconds: float = 60.0, *, file: Path | None = Non
     `home`/cosmos.log."""
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "cosmos.log", "wb") as log:
-        process = subprocess.Popen(command(file, port), stdout=subprocess.PIPE, stderr=log, cwd=home, env=node_env())
+        process = subprocess.Popen(command(file, port), stdout=subprocess.PIPE, stderr=log, cwd=home, env=node_env() | account(KEY))
     assert process.stdout is not None
     try:
         with selectors.DefaultSelector() as selector:
