@@ -18,24 +18,27 @@ from shared.road.identity import digest
 from shared.road.operation import Input, Output
 from shared.stores.protocols import Query
 
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+SECONDS = re.compile(r"[0-9]{9,10}")  # since 1970: 9 digits from 1973 on; fewer would be a year or a day
 LAST_SECOND = 4_102_444_800  # 2100-01-01: later than any object, and within every store's integers
 
 
 def moment(text: str, *, end: bool = False) -> int:
-    """Epoch seconds of a date (its first second in UTC, or its last with `end`), a date-time with zone, or epoch seconds as text."""
+    """Epoch seconds of a date (its first second in UTC, or its last with `end`), a date-time with zone, or epoch seconds as text of 9 or 10 digits."""
     try:
-        if text.isdigit() and len(text) <= 10:
+        if SECONDS.fullmatch(text):
             found = int(text)
         elif DATE.fullmatch(text):
             found = int((datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=end, seconds=-end)).timestamp())
+        elif text.isdigit():  # a year, a day without dashes, or milliseconds: whatever is guessed is wrong for somebody
+            raise ValueError
         else:
             parsed = datetime.fromisoformat(text)
             if parsed.tzinfo is None:
                 raise ValueError
             found = int(parsed.timestamp())
     except (ValueError, OverflowError):
-        raise ValueError("a date such as 2026-11-01 or a date-time such as 2026-11-01T09:30:00Z") from None
+        raise ValueError("a date such as 2026-11-01 or a date-time with its zone such as 2026-11-01T09:30:00Z") from None
     return min(max(found, 0), LAST_SECOND)
 
 

@@ -1,7 +1,7 @@
 """The road: permit, parse, settle, decide, record, act, record the outcome. There is no other way to Stripe."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from shared.actor import Actor
 from shared.context import Context
 from shared.errors import BillyError
 from shared.policy.decide import Asked, Deny, decide
-from shared.road import refusals, trail, writing
+from shared.road import forms, refusals, trail, writing
 from shared.road.calls import Answer, Call
 from shared.road.operation import Input, Operation, Read, Write
 from shared.road.trail import Decided, Row
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MOST_NAMED = 10  # fields in one refusal
+LONGEST_WORDS = 300  # characters of what is said of a field
 LONGEST_NAME = 60  # characters of a name that are compared with those of an operation
 UNKNOWN = "(unknown argument)"
 BOUNDS = ("expected", "ge", "le", "min_length", "max_length", "pattern", "error")  # the schema's own facts in pydantic's errors
 
 
-async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, *, strings: bool = False) -> Answer:
-    """Takes one call down the road and leaves its audit row. `strings` says that all values are text, as a query string gives them.
+async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context) -> Answer:
+    """Takes one call down the road and leaves its audit row.
 
     Raises `BillyError` and nothing else: a crash becomes `internal` with a reference, its text stays in no log and no answer.
     """
@@ -37,7 +38,7 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
     surface = actor.origin.surface
     with correlated(context.seam), span(f"execute {operation.name}", attributes={"billy.role": actor.role, "billy.surface": surface}):
         try:
-            return await _guarded(operation, arguments, actor, context, strings)
+            return await _guarded(operation, arguments, actor, context)
         except BillyError as error:
             code = error.code
             raise
@@ -45,9 +46,9 @@ async def execute(operation: Operation, arguments: Mapping[str, Any], actor: Act
             measure("billy.call.duration", time.monotonic() - began, operation=operation.name, surface=surface, code=code)
 
 
-async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Answer:
+async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context) -> Answer:
     try:
-        return await _travel(operation, arguments, actor, context, strings)
+        return await _travel(operation, arguments, actor, context)
     except BillyError:
         raise
     except Exception as crash:
@@ -57,12 +58,12 @@ async def _guarded(operation: Operation, arguments: Mapping[str, Any], actor: Ac
         raise error from None
 
 
-async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context, strings: bool) -> Answer:
+async def _travel(operation: Operation, arguments: Mapping[str, Any], actor: Actor, context: Context) -> Answer:
     try:
         permitted = decide(Asked(actor.role, operation.permission))
         if isinstance(permitted, Deny):
             raise refusals.denied(permitted)
-        call = Call(context, actor, parse(operation, arguments, strings))
+        call = Call(context, actor, parse(operation, arguments))
     except BillyError as error:
         await trail.append(context, _unparsed(operation, arguments, actor, context, trail.decided(error), error))
         raise
@@ -95,21 +96,30 @@ def _unparsed(
     return Row.of(call, operation.name, decision, arguments=known, code=error.code, reference=error.reference, attempt=error.attempt)
 
 
-def parse(operation: Operation, arguments: Mapping[str, Any], strings: bool = False) -> Input:
-    """The input model of the arguments. Raises `invalid_request` naming the fields that it has, never a value and no name of the caller's own."""
-    known = {name: arguments[name] for name in operation.input.model_fields if name in arguments}
+def parse(operation: Operation, arguments: Mapping[str, Any]) -> Input:
+    """The input model of the arguments, whatever their forms. Raises `invalid_request` naming the fields that the model has and what each takes,
+    never a value and no name of the caller's own."""
+    model = operation.input
+    known = {name: arguments[name] for name in model.model_fields if name in arguments}
     if len(known) < len(arguments):
         raise _unknown(operation, arguments)
+    given = forms.in_one_form(model, known)
+    if empty := forms.placeholders(model, given):
+        expected = "a placeholder is no value: leave it out, or give "
+        raise _refused({"field": name, "problem": "placeholder", "expected": expected + forms.takes(model, name)} for name in empty)
     try:
-        return operation.input.model_validate_strings(known) if strings else operation.input.model_validate(known)
+        return model.model_validate(given)
     except ValidationError as error:
-        fields = tuple(_field(each) for each in error.errors(include_url=False, include_input=False)[:MOST_NAMED])
-        raise BillyError(
-            "invalid_request",
-            "Some arguments are not as this operation takes them.",
-            next="Mend the fields named here and call again.",
-            fields=fields,
-        ) from None
+        raise _refused(_field(model, each) for each in error.errors(include_url=False, include_input=False)[:MOST_NAMED]) from None
+
+
+def _refused(fields: Iterable[dict[str, str]]) -> BillyError:
+    return BillyError(
+        "invalid_request",
+        "Some arguments are not as this operation takes them.",
+        next="Mend the fields named here and call again.",
+        fields=tuple({name: text[:LONGEST_WORDS] for name, text in field.items()} for field in fields),
+    )
 
 
 def _unknown(operation: Operation, arguments: Mapping[str, Any]) -> BillyError:
@@ -129,11 +139,13 @@ def _unknown(operation: Operation, arguments: Mapping[str, Any]) -> BillyError:
     )
 
 
-def _field(error: "ErrorDetails") -> dict[str, str]:
+def _field(model: type[Input], error: "ErrorDetails") -> dict[str, str]:
     """Where and what is wrong, and what the schema would take there; never what was given, nor a name that the schema does not know."""
     context = error.get("ctx", {})
     bounds = " ".join(str(context[name]) for name in BOUNDS if name in context)
     where = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":  # within an argument; a name that the caller made up is text like any other
         where[-1:] = [UNKNOWN]
-    return {"field": ".".join(where)[:80], "problem": error["type"].replace("_", " ")} | ({"expected": bounds[:300]} if bounds else {})
+    words = forms.takes(model, where[0]) if where and where[0] in model.model_fields else ""
+    expected = " – ".join(part for part in (bounds, words) if part)
+    return {"field": ".".join(where)[:80], "problem": error["type"].replace("_", " ")} | ({"expected": expected} if expected else {})

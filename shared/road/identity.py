@@ -13,6 +13,7 @@ import orjson
 
 from shared.actor import Actor
 from shared.context import ALPHABET
+from shared.road.forms import is_placeholder
 
 ATTEMPT = r"^att_[0-9a-z]{26}$"
 FORM = 2  # of what is written now
@@ -20,51 +21,21 @@ LEGACY = 1  # version 0.1.0: all settled arguments made a movement
 LEGACY_FACTS = {"create_refund": frozenset({"charge", "amount", "currency", "reason", "customer"})}  # the movements of version 0.1.0
 
 _VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_NO_KEY = frozenset(
-    [
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "nan",
-        "n/a",
-        "na",
-        "false",
-        "true",
-        "string",
-        "str",
-        "text",
-        "key",
-        "uuid",
-        "guid",
-        "idempotency_key",
-        "idempotency-key",
-        "idempotencykey",
-        "your-key-here",
-        "your_key_here",
-        "your-idempotency-key",
-        "your_idempotency_key",
-        "...",
-        "-",
-        "_",
-    ]
-) | {"[object object]", "your key here", "your idempotency key", "idempotency key"}
-_TEMPLATE = re.compile(
-    r"\{\{.*\}\}|\$\{.*\}|\$\(.*\)|%\(.*\)s|^<.*>$|^\{[a-z_ ]*\}$|^\$[A-Za-z_]+$|(^|[-_:/. ])(undefined|null|none|nan)$", re.IGNORECASE
-)
+_LEFT_EMPTY = re.compile(r"(^|[-_:/. ])(undefined|null|none|nan)$", re.IGNORECASE)  # a template that had no value to put at its end
+NO_VALUE = "a text of your own for this one change; this is a placeholder: leave the key out, or give one such as ticket-5678"
 
 
 def canonical_key(text: str) -> str:
     """The one spelling of an idempotency key. Raises ValueError, in words, for what is none: a placeholder is not a value."""
     key = text.strip(" \t")
+    if not key:
+        raise ValueError(NO_VALUE)
     if not _VISIBLE.fullmatch(key):
         raise ValueError("1 to 255 visible ASCII characters")
     if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
         raise ValueError("the key itself, without quotes around it")
-    if key.lower() in _NO_KEY or _TEMPLATE.search(key):
-        raise ValueError(
-            "a text of your own for this one change; this is a placeholder: leave the key out, or give one such as ticket-5678"
-        )
+    if is_placeholder(key) or _LEFT_EMPTY.search(key):
+        raise ValueError(NO_VALUE)
     return key
 
 

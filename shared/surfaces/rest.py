@@ -13,6 +13,7 @@ from shared.credentials import address, label
 from shared.errors import BillyError, problem
 from shared.reading import CALL, check_size, read_json
 from shared.road.execute import execute
+from shared.road.forms import in_one_form
 from shared.road.operation import Operation
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.exchange import Exchange, exchange
@@ -38,9 +39,9 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
         nonlocal wakes
         asked.origin = origin_of(request, "rest")
         asked.actor = await authenticate(context, headers_of(request).get("authorization"), asked.origin)
-        arguments, strings = _arguments(operation, request)
+        arguments = _arguments(operation, request)
         asked.told = True
-        answer = await execute(operation, arguments, asked.actor, context, strings=strings)
+        answer = await execute(operation, arguments, asked.actor, context)
         wakes = answer.wakes
         return json_response(answer.body)
 
@@ -87,22 +88,19 @@ def error_response(error: BillyError) -> func.HttpResponse:
     return func.HttpResponse(orjson.dumps(problem(error)), status_code=error.status, mimetype="application/problem+json", headers=headers)
 
 
-def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[str, Any], bool]:
-    """The arguments, and whether all of them are text. A field that is given in two places is refused."""
+def _arguments(operation: Operation, request: func.HttpRequest) -> dict[str, Any]:
+    """The arguments. A field that is given in two places with two values is refused."""
     given: dict[str, Any] = dict(request.params)
-    strings = operation.verb in ("GET", "DELETE")
     body = request.get_body()
     check_size(len(body), CALL, ONE_OBJECT)
-    if strings:
+    if operation.verb in ("GET", "DELETE"):
         if body.strip():
             raise BillyError("invalid_request", "This operation takes no body.", next="Send its arguments in the query string.")
     else:
         if set(given) - {"dry_run"}:
             raise BillyError("invalid_request", "Only dry_run is taken from the query string.", next="Send the arguments in a JSON body.")
-        if "dry_run" in given:
-            given["dry_run"] = _flag(given["dry_run"])
-        _add(given, _object(body))
-    _add(given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
+        _add(operation, given, _object(body))
+    _add(operation, given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
     key = headers_of(request).get("idempotency-key")
     if operation.writes and key is not None:
         if "," in key:  # what came in two headers arrives as one, with a comma between
@@ -111,8 +109,8 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> tuple[dict[st
                 "The header Idempotency-Key holds a comma, or came twice.",
                 next="Send it once, without a comma: one text of your own for this one change.",
             )
-        _add(given, {"idempotency_key": key})
-    return given, strings
+        _add(operation, given, {"idempotency_key": key})
+    return given
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -124,14 +122,8 @@ def _object(body: bytes) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise BillyError("invalid_request", "dry_run is either true or false.", next="Mend dry_run.")
-    return text == "true"
-
-
-def _add(given: dict[str, Any], more: Mapping[str, Any]) -> None:
-    twice = [name for name in more if name in given and given[name] != more[name]]
-    if twice:
+def _add(operation: Operation, given: dict[str, Any], more: Mapping[str, Any]) -> None:
+    one, other = in_one_form(operation.input, given), in_one_form(operation.input, more)
+    if any(one[name] != value for name, value in other.items() if name in one):
         raise BillyError("invalid_request", "One argument is given in two places with two values.", next="Give each argument once.")
-    given.update(more)
+    given.update({name: value for name, value in more.items() if name not in one})

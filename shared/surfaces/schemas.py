@@ -24,8 +24,11 @@ def arguments(model: type[BaseModel], *, nulls: bool = False) -> Schema:
 
     With `nulls` it also says that null is taken where an argument may be left out, as a JSON body may have it.
     """
-    schema = _plain(model.model_json_schema(mode="validation"), nullable=nulls)
-    return {"type": "object", "properties": {}, **schema, "additionalProperties": False}
+    schema: Schema = {"type": "object", "properties": {}, **_plain(model.model_json_schema(mode="validation"), nullable=nulls)}
+    if nulls:
+        left_out = set(schema["properties"]) - set(schema.get("required", ()))
+        schema["properties"] = {name: _or_null(each) if name in left_out else each for name, each in schema["properties"].items()}
+    return {**schema, "additionalProperties": False}
 
 
 @cache
@@ -97,11 +100,15 @@ def _branches(schema: Schema, branches: list[Schema], definitions: Mapping[str, 
         return {**outer, "type": names}
     inner = _node(real[0], definitions, nullable, within)
     merged: Schema = {**{key: value for key, value in inner.items() if key not in _NOTES or key not in outer}, **outer}
-    if not nullable or len(real) == len(branches):
-        return merged
-    if "enum" in merged:
-        merged["enum"] = [*merged["enum"], None]
-    if "const" in merged:
-        merged["enum"] = [merged.pop("const"), None]
-    kind = merged.get("type")
-    return {**merged, "type": [kind, "null"]} if isinstance(kind, str) else merged
+    return _or_null(merged) if nullable and len(real) < len(branches) else merged
+
+
+def _or_null(schema: Schema) -> Schema:
+    """The schema that takes null too; one that does already is as it was."""
+    widened = dict(schema)
+    if "const" in widened:
+        widened["enum"] = [widened.pop("const")]
+    if "enum" in widened and None not in widened["enum"]:
+        widened["enum"] = [*widened["enum"], None]
+    kind = widened.get("type")
+    return {**widened, "type": [kind, "null"]} if isinstance(kind, str) else widened

@@ -89,12 +89,13 @@ async def test_a_role_that_was_lowered_after_the_list_is_refused_at_the_call(ask
 
 
 IMPOSSIBLE: dict[str, Any] = {
-    "a text": "100",
-    "a decimal": 100.0,
+    "a decimal": 45.99,
+    "a decimal as text": "45.99",
+    "a whole number with decimals as text": "100.00",
     "true": True,
     "negative": -5,
     "zero": 0,
-    "an exponent": json.loads("1e2"),
+    "an exponent as text": "1e2",
     "beyond all money": 10**20,
     "a list": [100],
     "an object": {"amount": 100},

@@ -35,7 +35,7 @@ async def test_a_placeholder_for_a_key_is_refused_in_words_and_nothing_moves(bil
         (field,) = refused.body["fields"]
         assert field["field"] == "idempotency_key"
     (said,) = (await refund(billy, charge, "None", way)).body["fields"]
-    assert "placeholder" in said["expected"] and "leave the key out" in said["expected"]
+    assert "placeholder" in said["expected"] and "leave it out" in said["expected"]
     assert billy.stripe.refunds(charge) == [] and await billy.context.records.find("attempts") == []
     assert await billy.context.records.find("claims") == []
 
