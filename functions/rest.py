@@ -11,12 +11,14 @@ from shared.road.catalogue import OPERATIONS
 from shared.road.operation import Operation
 from shared.surfaces import rest
 
+VERBS = ", ".join(sorted({operation.verb for operation in OPERATIONS}))
+
 blueprint = func.Blueprint()
 
 
 def _handler(operation: Operation) -> Callable[..., Awaitable[func.HttpResponse]]:
     async def handler(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        return await respond(context, lambda billy: _response(operation, req, billy))
+        return await respond(req, context, lambda billy: _response(operation, req, billy))
 
     return handler
 
@@ -35,7 +37,7 @@ def _waking_handler(operation: Operation) -> Callable[..., Awaitable[func.HttpRe
                 wake.set(WAKE)
             return answer.response
 
-        return await respond(context, answered)
+        return await respond(req, context, answered)
 
     return handler
 
@@ -51,3 +53,12 @@ def _register(operation: Operation) -> None:
 
 for _operation in OPERATIONS:
     _register(_operation)
+
+
+@blueprint.function_name("preflight")
+@blueprint.route(route="api/{*path}", methods=["OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)
+async def preflight(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """What a browser asks before a listed page may call; anybody else is told that there is no such method."""
+    return await respond(
+        req, context, lambda billy: rest.guarded(billy, "rest", None, lambda asked: rest.no_options(req, asked)), verbs=VERBS
+    )

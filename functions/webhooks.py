@@ -7,7 +7,7 @@ import orjson
 
 from functions.edge import respond
 from shared import wiring
-from shared.surfaces import rest
+from shared.surfaces import rest, sent
 from shared.surfaces.exchange import Exchange
 
 QUEUE = "stripe-events"
@@ -20,14 +20,16 @@ blueprint = func.Blueprint()
 @blueprint.queue_output(arg_name="messages", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def stripe_webhook(req: func.HttpRequest, context: func.Context, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     return await respond(
-        context, lambda billy: rest.guarded(billy, "webhook", "stripe_webhook", lambda asked: _accept(req, asked, messages))
+        req, context, lambda billy: rest.guarded(billy, "webhook", "stripe_webhook", lambda asked: _accept(req, asked, messages))
     )
 
 
 async def _accept(req: func.HttpRequest, asked: Exchange, messages: func.Out[List[str]]) -> func.HttpResponse:  # noqa: UP006
     from shared.gateway.webhook import accept
 
-    asked.origin = rest.origin_of(req, "webhook")
+    asked.origin = rest.origin_of(req, "webhook", asked.context.settings)
+    sent.check_body(rest.headers_of(req), req.get_body(), taken=True)
+    sent.check_query(req.url, req.params)
     message = await accept(asked.context, req.get_body(), req.headers.get("stripe-signature"))
     messages.set([message])  # one text alone would be parsed and written anew with indents, and outgrow the queue
     return rest.json_response({"received": True})

@@ -28,6 +28,7 @@ class Settings:
     allow_secret_key: bool = False  # accept an unrestricted sk_ key, with a standing warning
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # host names that /mcp answers to
     allowed_origins: tuple[str, ...] = ()  # browser origins that may call; none by default
+    trusted_proxies: tuple[str, ...] = ()  # who is believed in X-Forwarded-For: azure, and addresses or networks; none by default
     webhook_tolerance: int = 300  # seconds a signature's timestamp may lie in the past or the future
     sync_schedule: str = "0 17 */6 * * *"  # NCRONTAB of the timed backfill
     sync_concurrency: int = 4  # Stripe list requests under way at once

@@ -57,6 +57,9 @@ param extraHosts string = ''
 @description('Browser origins that may call, separated by commas. None by default.')
 param allowedOrigins string = ''
 
+@description('Who is believed in X-Forwarded-For: azure, and the addresses or networks of what stands before it, separated by commas.')
+param trustedProxies string = 'azure'
+
 @description('When everything is compared with Stripe, as NCRONTAB.')
 param syncSchedule string = '0 17 */6 * * *'
 
@@ -226,6 +229,7 @@ module app 'modules/app.bicep' = {
     httpConcurrency: httpConcurrency
     extraHosts: extraHosts
     allowedOrigins: allowedOrigins
+    trustedProxies: trustedProxies
     syncSchedule: syncSchedule
     traceShare: traceShare
   }

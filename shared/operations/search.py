@@ -1,8 +1,8 @@
 """One search over everything a person would name."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.instants import iso
 from shared.operations import freshness
@@ -13,8 +13,14 @@ from shared.road.operation import Input, Output, read
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 
 
+def _with_a_word(text: str) -> str:
+    if not any(letter.isalnum() for letter in text):
+        raise ValueError("a word, a number or an id")
+    return text
+
+
 class SearchInput(Input):
-    q: str = Field(
+    q: Annotated[str, AfterValidator(_with_a_word)] = Field(
         min_length=1,
         max_length=200,
         description="Words of a name, an email address, a description or metadata such as an order number; an id; or an invoice number. The beginning of each word is enough.",

@@ -7,12 +7,12 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.people.keys import find_key, key_digest, lineage_of
 
-BEARER = re.compile(r"^[Bb]earer +(billy_[A-Za-z0-9_-]{43})$")
+BEARER = re.compile(r"(?i:bearer) +(billy_[A-Za-z0-9_-]{43})")  # a scheme is written in any case, a key in its own
 
 
 async def authenticate(context: Context, authorization: str | None, origin: Origin) -> Actor:
     """The actor of an `Authorization: Bearer billy_…` header. Raises `unauthenticated`, the same for every cause."""
-    match = BEARER.match(authorization or "")
+    match = BEARER.fullmatch(authorization or "")
     found = await find_key(context, match.group(1)) if match else None
     if found is None:
         raise BillyError(

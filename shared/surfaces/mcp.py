@@ -1,6 +1,6 @@
 """The door of /mcp: every check that comes before the protocol, and one audit row for whatever is turned away.
 
-The order is fixed: method, Host, Origin, size, address, key, filter, shape. Only then is the official SDK asked (imported on the first call,
+The order is fixed: method, Host and Origin, size, what was dropped on the way, address, key, filter, form of the answer, shape, headers against the body. Only then is the official SDK asked (imported on the first call,
 because it is the largest import of the app), one exchange per request, without sessions. A GET is answered 405 at once: there is no stream.
 """
 
@@ -17,16 +17,15 @@ from shared.credentials import label
 from shared.errors import BillyError, problem
 from shared.reading import CALL, check_size
 from shared.road import catalogue
-from shared.surfaces import mcp_guard
+from shared.surfaces import browsers, mcp_guard, mcp_headers, sent
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.exchange import Exchange
-from shared.surfaces.selection import Selection, read_selection
+from shared.surfaces.selection import LISTS, Selection, read_selection
 from shared.telemetry.invocation import crashed
 
 CHALLENGE = 'Bearer realm="billy"'
 LONGEST_CLIENT = 120
 HEADERS = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-PROTOCOL_HEADERS = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")  # no credential, no session id
 
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 _CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
@@ -41,6 +40,7 @@ class Request:
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    url: str = ""  # as it was sent, with what of the query the host did not hand over
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,11 @@ type Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[Answer]]
 
 async def answer(request: Request, context: Context, serve: Serve | None = None) -> Answer:
     """Answers one request. `serve` is the protocol behind the door; by default it serves the catalogue. Raises nothing."""
-    if request.method != "POST":
-        return Answer(405, headers={"Allow": "POST"})
     one = Exchange(context, request.origin)
     try:
+        if request.method != "POST":
+            error = BillyError("method_not_allowed", "This address takes POST alone.")
+            return await _turned_away(one, error, Answer(405, headers={"Allow": "POST"}))
         return await _exchange(request, one, serve)
     except Exception as crash:
         error = crashed(crash, "mcp", context.seam)
@@ -82,6 +83,7 @@ async def answer(request: Request, context: Context, serve: Serve | None = None)
 async def _exchange(request: Request, one: Exchange, serve: Serve | None) -> Answer:
     try:
         caller = await _admit(request, one)
+        mcp_headers.check_accept(request.headers.get("accept"))
     except BillyError as error:
         return await _turned_away(one, error, _problem(error))
     try:
@@ -91,21 +93,26 @@ async def _exchange(request: Request, one: Exchange, serve: Serve | None) -> Ans
         return await _turned_away(one, error, _malformed(error))
     one.origin = replace(one.origin, client=_client(message) or one.origin.client)
     one.actor = caller.actor = replace(caller.actor, origin=one.origin)
-    headers = {name: request.headers[name].strip(" \t") for name in PROTOCOL_HEADERS if name in request.headers}
+    try:
+        mcp_guard.check_arguments(message)
+        headers = mcp_headers.routed(request.headers, message)
+    except mcp_headers.ProtocolRefusal as refusal:
+        return await _turned_away(one, refusal.error, _rpc_error(refusal.code, refusal.error, message.get("id")))
     # The checked message is written anew, so that the SDK reads no other than the door did.
     reply = await (serve or await _catalogue())(caller, headers, orjson.dumps(message))
-    if not one.told and (reply.status >= 400 or message["method"] == "tools/call"):
+    if not one.told and (message["method"] == "tools/call" or reply.status >= 400 or _is_error(reply)):
         return await _turned_away(one, BillyError("invalid_request", "The protocol refused the message."), reply)
     return replace(reply, wakes=caller.wakes)
 
 
 async def _admit(request: Request, one: Exchange) -> Caller:
     context = one.context
-    mcp_guard.check_host(request.headers.get("host"), context.settings)
-    mcp_guard.check_origin(request.headers.get("origin"), request.headers.get("host"), context.settings)
+    browsers.check_caller(request.headers, context.settings)
     check_size(len(request.body), CALL, mcp_guard.MEND)
+    sent.check_body(request.headers, request.body, taken=False)  # an empty one is told so in the protocol's own words
     mcp_guard.check_query(request.query)
     one.actor = await authenticate(context, request.headers.get("authorization"), one.origin)
+    sent.check_query(request.url, request.query, lists=LISTS)
     return Caller(one.actor, context, read_selection(request.query, catalogue.OPERATIONS), one)
 
 
@@ -128,9 +135,17 @@ def _problem(error: BillyError) -> Answer:
 
 
 def _malformed(error: BillyError) -> Answer:
-    code = _PARSE_ERROR if "UTF-8" in error.detail else _INVALID_REQUEST
-    body: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error.detail, "data": problem(error)}}
+    return _rpc_error(_PARSE_ERROR if "UTF-8" in error.detail else _INVALID_REQUEST, error)
+
+
+def _rpc_error(code: int, error: BillyError, id: Any = None) -> Answer:
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": error.detail, "data": problem(error)}}
     return Answer(400, orjson.dumps(body), HEADERS | {"Content-Type": "application/json"})
+
+
+def _is_error(reply: Answer) -> bool:
+    """Whether the answer is an error of the protocol, which the older generation sends with status 200."""
+    return b'"error"' in reply.body and "error" in _object(orjson.loads(reply.body))
 
 
 def _client(message: Mapping[str, Any]) -> str | None:

@@ -9,40 +9,14 @@ from typing import Any, cast
 
 from shared.errors import BillyError
 from shared.reading import CALL, read_json
-from shared.settings import Settings
+from shared.surfaces.mcp_headers import INVALID_PARAMS, ProtocolRefusal
 
 LONGEST_NAME = 128  # characters of a method's or a tool's name
 
 _CREDENTIAL = re.compile(r"token|key|auth|bearer|secret|password|credential|jwt|session", re.IGNORECASE)
 _LOOKS_SECRET = re.compile(r"^(billy|rk|sk|whsec|bearer)[_ ]", re.IGNORECASE)
-_PORT = re.compile(r":\d{1,5}$")
 
 MEND = "Send one JSON-RPC 2.0 request object."
-
-
-def check_host(host: str | None, settings: Settings) -> None:
-    """Raises `not_allowed` unless the Host header names this server; the port does not matter."""
-    name = _PORT.sub("", host or "").rstrip(".").lower()
-    if name not in settings.allowed_hosts:
-        raise BillyError(
-            "not_allowed",
-            "The Host header does not name this server.",
-            next="Use the address the operator gave; the setting BILLY_ALLOWED_HOSTS lists the names.",
-        )
-
-
-def check_origin(origin: str | None, host: str | None, settings: Settings) -> None:
-    """Raises `not_allowed` for a browser's request from a page that is neither listed nor this server's own; programs send no Origin.
-
-    `host` is the Host header, checked before: so a page that calls itself by this server's name is this server's.
-    """
-    own = (f"https://{host}", f"http://{host}") if host else ()
-    if origin is not None and origin not in settings.allowed_origins and origin not in own:
-        raise BillyError(
-            "not_allowed",
-            "Requests from this web origin are not accepted.",
-            next="Call from a program, or ask the operator to add the origin to BILLY_ALLOWED_ORIGINS.",
-        )
 
 
 def check_query(query: Mapping[str, str]) -> None:
@@ -58,13 +32,33 @@ def check_media_type(media_type: str | None) -> None:
 
 
 def read_message(body: bytes) -> dict[str, Any]:
-    """The JSON-RPC message in a body: one request or notification, no batch. Raises `invalid_request`."""
+    """The JSON-RPC message in a body: one request or notification, no batch; what is null in it is left out. Raises `invalid_request`."""
+    if not body.strip():
+        raise BillyError("invalid_request", "There is no body: no JSON in UTF-8 arrived.", next=f"{MEND} Send Content-Length with it.")
     message = read_json(body, CALL, MEND)
     if not isinstance(message, dict):
         raise BillyError("invalid_request", "The body is not a single JSON-RPC message; batches are not part of the protocol.", next=MEND)
     if not _is_call(cast("dict[str, Any]", message)):
         raise BillyError("invalid_request", "The body is not a JSON-RPC 2.0 request or notification.", next=MEND)
-    return cast("dict[str, Any]", message)
+    return _without_nulls(cast("dict[str, Any]", message))
+
+
+def check_arguments(message: Mapping[str, Any]) -> None:
+    """Raises `ProtocolRefusal` where a tool's arguments are no object."""
+    if message["method"] == "tools/call" and not isinstance(message.get("params", {}).get("arguments", {}), dict):
+        error = BillyError(
+            "invalid_request", "The arguments of a tool are one JSON object.", next="Send arguments as an object. No tool ran."
+        )
+        raise ProtocolRefusal(INVALID_PARAMS, error)
+
+
+def _without_nulls(message: dict[str, Any]) -> dict[str, Any]:
+    """Several clients write null for the parameters that they have not."""
+    if message.get("params", {}) is None:
+        return {name: value for name, value in message.items() if name != "params"}
+    if message["method"] == "tools/call" and message.get("params", {}).get("arguments", {}) is None:
+        return message | {"params": {name: value for name, value in message["params"].items() if name != "arguments"}}
+    return message
 
 
 def _is_call(message: Mapping[str, Any]) -> bool:
@@ -73,6 +67,6 @@ def _is_call(message: Mapping[str, Any]) -> bool:
         message.get("jsonrpc") == "2.0"
         and isinstance(method, str)
         and 0 < len(method) <= LONGEST_NAME
-        and isinstance(message.get("params", {}), dict)
+        and isinstance(message.get("params", {}), dict | None)
         and ((isinstance(id, str) and len(id) <= LONGEST_NAME) or (isinstance(id, int) and not isinstance(id, bool)))
     )

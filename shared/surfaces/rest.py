@@ -9,14 +9,17 @@ import orjson
 
 from shared.actor import Origin
 from shared.context import Context
-from shared.credentials import address, label
+from shared.credentials import label
 from shared.errors import BillyError, problem
 from shared.reading import CALL, check_size, read_json
 from shared.road.execute import execute
 from shared.road.forms import in_one_form
 from shared.road.operation import Operation
+from shared.settings import Settings
+from shared.surfaces import browsers, sent
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.exchange import Exchange, exchange
+from shared.surfaces.forwarded import forwarded
 
 LONGEST_CLIENT = 120  # characters
 ONE_OBJECT = "Send the arguments as one JSON object in UTF-8, with Content-Length."
@@ -37,7 +40,8 @@ async def answer(operation: Operation, request: func.HttpRequest, context: Conte
 
     async def answered(asked: Exchange) -> func.HttpResponse:
         nonlocal wakes
-        asked.origin = origin_of(request, "rest")
+        asked.origin = origin_of(request, "rest", context.settings)
+        browsers.check_caller(headers_of(request), context.settings, named=False)
         asked.actor = await authenticate(context, headers_of(request).get("authorization"), asked.origin)
         arguments = _arguments(operation, request)
         asked.told = True
@@ -59,10 +63,20 @@ async def guarded(
         return error_response(error)
 
 
-def origin_of(request: func.HttpRequest, surface: str) -> Origin:
-    """From where the request came: the nearest proxy's word for the address (Azure's adds a port), and the client's name for itself."""
+async def no_options(request: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
+    """Raises what is wrong with OPTIONS from whoever may not ask so."""
+    asked.origin = origin_of(request, "rest", asked.context.settings)
+    browsers.check_caller(headers_of(request), asked.context.settings, named=False)
+    raise BillyError(
+        "method_not_allowed", "This address takes no OPTIONS.", next="Call from a program, or from a page whose origin is listed."
+    )
+
+
+def origin_of(request: func.HttpRequest, surface: str, settings: Settings) -> Origin:
+    """From where the request came: the word for the address of a proxy that a setting names, and the client's name for itself."""
     headers = headers_of(request)
-    return Origin(surface, address(headers.get("x-forwarded-for", "").split(",")[-1]), label(headers.get("user-agent", ""), LONGEST_CLIENT))
+    seen = forwarded(headers.get("x-forwarded-for", ""), settings.trusted_proxies)
+    return Origin(surface, seen, label(headers.get("user-agent", ""), LONGEST_CLIENT))
 
 
 def headers_of(request: func.HttpRequest) -> Mapping[str, str]:
@@ -93,7 +107,10 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> dict[str, Any
     given: dict[str, Any] = dict(request.params)
     body = request.get_body()
     check_size(len(body), CALL, ONE_OBJECT)
-    if operation.verb in ("GET", "DELETE"):
+    reads = operation.verb in ("GET", "DELETE")
+    sent.check_body(headers_of(request), body, taken=not reads)
+    sent.check_query(request.url, given, known=operation.input.model_fields)
+    if reads:
         if body.strip():
             raise BillyError("invalid_request", "This operation takes no body.", next="Send its arguments in the query string.")
     else:

@@ -13,6 +13,7 @@ from shared.policy import roles
 from shared.road.operation import Operation
 
 METHODS = ("read", "write")
+LISTS = ("methods", "tags")  # whose members add up, also under one name given several times
 CORE = frozenset({"core"})
 
 _MEMBER = re.compile(r"(methods|tags)(?:\[\d{0,2}\])?")
@@ -43,7 +44,7 @@ def read_selection(query: Mapping[str, str], catalogue: Iterable[Operation]) -> 
     for name, words in given.items():
         if not words <= known[name]:
             raise _refused(name, f"Not one of the known {name}.", f"Known {name}: {', '.join(sorted(known[name]))}.")
-    return Selection(*(frozenset(given[name]) if name in given else None for name in ("methods", "tags")))
+    return Selection(*(frozenset(given[name]) if name in given else None for name in LISTS))
 
 
 def offered(catalogue: Iterable[Operation], role: str, selection: Selection | None = None) -> tuple[Operation, ...]:

@@ -14,6 +14,7 @@ OTHERS = {  # functions that are no operation, with their routes
     "get_openapi": "api/openapi.json",
     "get_health": "api/health",
     "mcp": "mcp",
+    "preflight": "api/{*path}",
     "stripe_webhook": "webhooks/stripe",
 }
 

@@ -66,6 +66,7 @@ class Asker:
         role: str = "owner",
         query: Mapping[str, str] | None = None,
         method: str = "POST",
+        url: str = "",
         **headers: str | None,
     ) -> Reply:
         usual: dict[str, str | None] = {
@@ -76,7 +77,7 @@ class Asker:
         }
         given = usual | {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in given.items() if value is not None}
-        request = mcp.Request(Origin("mcp", "203.0.113.9", "asker"), method, sent, query or {}, body)
+        request = mcp.Request(Origin("mcp", "203.0.113.9", "asker"), method, sent, query or {}, body, url)
         answer = await mcp.answer(request, self.company.context)
         return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
 

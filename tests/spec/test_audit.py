@@ -194,16 +194,31 @@ async def test_a_mirror_that_fails_after_the_act_changes_neither_the_answer_nor_
     assert (again.error, again.body["attempt"]) == ("possible_duplicate", answered.body["attempt"])
 
 
-@pytest.mark.requirement("AB-162")
+def believing(billy: Billy, *proxies: str) -> None:
+    billy.context = replace(billy.context, settings=replace(billy.context.settings, trusted_proxies=proxies))
+
+
+@pytest.mark.requirement("AB-162", "SC-77")
 @pytest.mark.parametrize(
-    "forwarded, address",
+    "proxies, forwarded, address",
     [
-        ("203.0.113.9:51234", "203.0.113.9"),
-        ("10.0.0.1, 203.0.113.9", "203.0.113.9"),
-        ("[2001:db8::1]:443", "2001:db8::1"),
-        ("2001:db8::1", "2001:db8::1"),
+        (("azure",), "203.0.113.9:51234", "203.0.113.9"),
+        (("azure",), "10.0.0.1, 203.0.113.9", "203.0.113.9"),
+        (("azure",), "[2001:db8::1]:443", "2001:db8::1"),
+        (("azure",), "2001:db8::1", "2001:db8::1"),
+        (("azure", "198.51.100.0/24"), "192.0.2.1, 203.0.113.9, 198.51.100.7:443", "203.0.113.9"),
+        (("azure", "2001:db8::/32"), "203.0.113.9, [2001:db8::5]:443", "203.0.113.9"),
+        (("198.51.100.7",), "203.0.113.9, 198.51.100.7, 198.51.100.7", "203.0.113.9"),
+        (("azure", "198.51.100.0/24"), "198.51.100.1, 198.51.100.2", None),
+        (("azure",), "203.0.113.9, somebody", None),
+        (("azure",), "", None),
+        ((), "203.0.113.9", None),
+        ((), "10.0.0.1, 203.0.113.9:51234", None),
     ],
 )
-async def test_the_address_of_a_caller_is_kept_without_its_port(billy: Billy, forwarded: str, address: str) -> None:
+async def test_the_address_of_a_caller_is_the_word_of_a_proxy_that_a_setting_names(
+    billy: Billy, proxies: tuple[str, ...], forwarded: str, address: str | None
+) -> None:
+    believing(billy, *proxies)
     await billy.rest("owner", "get_stats", headers={"x-forwarded-for": forwarded})
-    assert (await billy.audit())[0]["address"] == address
+    assert (await billy.audit())[0].get("address") == address

@@ -18,6 +18,7 @@ param instanceMemory int
 param httpConcurrency int
 param extraHosts string
 param allowedOrigins string
+param trustedProxies string
 param syncSchedule string
 param traceShare string
 
@@ -121,6 +122,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     BILLY_ALLOW_SECRET_KEY: 'false'
     BILLY_ALLOWED_HOSTS: empty(extraHosts) ? app.properties.defaultHostName : '${app.properties.defaultHostName},${extraHosts}'
     BILLY_ALLOWED_ORIGINS: allowedOrigins
+    BILLY_TRUSTED_PROXIES: trustedProxies
     BILLY_WEBHOOK_TOLERANCE: '300'
     BILLY_SYNC_SCHEDULE: syncSchedule
     BILLY_SYNC_CONCURRENCY: '4'
