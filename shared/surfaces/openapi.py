@@ -24,6 +24,7 @@ FAILURES = {
     "403": "not_allowed",
     "404": "not_found",
     "409": "conflict",
+    "411": "length_required",
     "413": "too_large",
     "429": "rate_limited",
     "500": "internal",
