@@ -40,7 +40,8 @@ KINDS = ("without a key", "with a key")
 
 def measure(run: Run) -> list[Row]:
     home = run.folder("refunds")
-    with homes.sandbox(run.folder("refunds-sandbox")) as stripe:
+    folder = run.folder("refunds-sandbox")
+    with homes.sandbox(folder) as stripe:
         owner = homes.owner_key(home)
         seen: dict[str, list[Seen]] = {}
         with homes.host(home, stripe=stripe.url, settings=homes.QUIET) as host:
@@ -54,7 +55,7 @@ def measure(run: Run) -> list[Row]:
                         raise RuntimeError(f"{found.failed} refunds were refused ({side})")
                     if number:
                         seen.setdefault(side, []).append(found)
-        counted = asyncio.run(_counted(run.folder("refunds-counted"), stripe.url))
+        counted = asyncio.run(_counted(run.folder("refunds-counted"), stripe.url, folder / "control.token"))
     bare = seen["bare"]
     rows = [_timed(f"HTTP: a refund {kind}", seen[kind], bare) for kind in KINDS]
     for kind in KINDS:
@@ -119,7 +120,7 @@ class _Counted:
         return counted
 
 
-async def _counted(home: Path, stripe: str) -> dict[str, tuple[int, Counter[str]]]:
+async def _counted(home: Path, stripe: str, token: Path) -> dict[str, tuple[int, Counter[str]]]:
     """Of one refund of each kind: its waits for records and audit log, and the requests that Stripe saw."""
     context = await make_context(Settings(home=home, stripe_api_base=stripe, stripe_api_key=homes.STRIPE_KEY))
     waits, found = Waits(), dict[str, tuple[int, Counter[str]]]()
@@ -129,18 +130,19 @@ async def _counted(home: Path, stripe: str) -> dict[str, tuple[int, Counter[str]
     try:
         for kind in KINDS:
             charge = await asyncio.to_thread(_charge, stripe)
-            before = len(await asyncio.to_thread(_asked, stripe))
+            before = len(await asyncio.to_thread(_asked, stripe, token))
             waits.times, waits.on = 0, True
             keyed = {"idempotency_key": charge} if kind == "with a key" else {}
             await execute(BY_NAME["create_refund"], {"charge": charge, "amount": 100, **keyed}, actor, counted)
             waits.on = False
-            asked = await asyncio.to_thread(_asked, stripe)
+            asked = await asyncio.to_thread(_asked, stripe, token)
             found[kind] = waits.times, Counter(f"{each['method']} {each['path'].replace(charge, '{id}')}" for each in asked[before:])
     finally:
         await close_context(context)
     return found
 
 
-def _asked(url: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{url}/_sandbox/requests", timeout=30) as answer:
+def _asked(url: str, token: Path) -> list[dict[str, Any]]:
+    request = urllib.request.Request(f"{url}/_sandbox/requests", headers={"sandbox-token": token.read_text()})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.loads(answer.read())["requests"]

@@ -102,7 +102,10 @@ def _run(wanted: Wanted, listening: socket.socket, children: list[Child]) -> Non
     host.start()
     children.append(host)
     health = wait_for(lambda: call("GET", f"{url}/api/health", timeout=ANSWERING), PATIENCE, _alive(wanted, children))
-    write_private(home / "run.json", json.dumps({"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}))
+    facts = {"url": url, "sandbox_url": sandbox_url, "owner_key": owner_key}
+    if sandbox_url:
+        facts["sandbox_token"] = (home / "sandbox" / "control.token").read_text().strip()
+    write_private(home / "run.json", json.dumps(facts))
     print(f"Agent Billy {health['version']} answers at {url} after {time.monotonic() - began:.1f} s.", flush=True)
     _first_sync(url, owner_key, children)
     wait_for(lambda: prepare.warm(url, owner_key), PATIENCE, lambda: _tend(children))

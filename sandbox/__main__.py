@@ -1,6 +1,7 @@
 """`python -m sandbox --port 0 --home DIR`: serve on loopback, print one line with the address when ready."""
 
 import argparse
+import os
 import socket
 from pathlib import Path
 
@@ -31,9 +32,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="repeatable ids and company")
     parser.add_argument("--scale", type=float, default=0, help="fill in a company of this size at the first start")
     parser.add_argument("--fd", type=int, help="a listening socket that was handed over, in place of --port")
+    parser.add_argument("--webhooks-anywhere", action="store_true", help="let webhook endpoints lie outside of this machine")
     chosen = parser.parse_args()
 
-    sandbox = Sandbox(chosen.home, seed=chosen.seed)
+    os.umask(0o077)  # all that it writes holds what callers sent
+    sandbox = Sandbox(chosen.home, seed=chosen.seed, webhooks_anywhere=chosen.webhooks_anywhere)
     if chosen.scale and sandbox.store.fact("company") is None:
         fill_company(sandbox, seed=chosen.seed or 1, scale=chosen.scale)
         sandbox.store.set_fact("company", chosen.scale)

@@ -8,12 +8,16 @@ from sandbox.errors import StripeError
 from sandbox.faults import PAGE, Fault
 
 
-class Half(Response):
-    """Promises the whole body, sends half of it, and ends the connection."""
+class Cut(Response):
+    """Promises the whole body, sends it up to a byte, and ends the connection."""
+
+    def __init__(self, payload: bytes, status: int, headers: dict[str, str], *, at: int) -> None:
+        super().__init__(payload, status, headers)
+        self._at = at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
+        await send({"type": "http.response.body", "body": self.body[: self._at], "more_body": True})
         scope["sandbox.transport"].close()
         # The server complains of an unfinished answer, unless the connection is gone when this returns.
         while (await receive())["type"] != "http.disconnect":
@@ -42,4 +46,9 @@ def leaving(hit: dict[str, Fault], status: int, payload: bytes, headers: dict[st
         if not fault.request_id:
             for name in ("Request-Id", "Original-Request"):
                 headers.pop(name, None)
-    return (Half if "cut" in hit else Response)(payload, status, {"Content-Type": kind} | headers)
+    headers = {"Content-Type": kind} | headers
+    if fault := hit.get("cut"):
+        at = len(payload) // 2 if fault.at < 0 else fault.at
+        if at < len(payload):  # a shorter answer passes whole, as it does where a large page is cut on its way
+            return Cut(payload, status, headers, at=at)
+    return Response(payload, status, headers)

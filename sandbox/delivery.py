@@ -13,6 +13,7 @@ import httpx
 import orjson
 
 from sandbox import dispatch
+from sandbox.guard import is_loopback
 from sandbox.world import World
 
 TRIES = 10
@@ -36,6 +37,11 @@ class Behaviour:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         for name, value in wanted.items():
             setattr(self, name, int(value) if name in ("delay_ms", "duplicate") else bool(value))
+
+
+def _reachable(world: World, url: str) -> bool:
+    """Asked again at each delivery: the endpoint may have been made by a sandbox that was started with the flag."""
+    return world.webhooks_anywhere or is_loopback(url)
 
 
 def signature(payload: bytes, secret: str, timestamp: int) -> str:
@@ -98,7 +104,7 @@ class Courier:
         try:
             world: World = self._world_of(bool(livemode))
             endpoint, event = world.get("webhook_endpoint", endpoint_id), world.get("event", event_id)
-            if endpoint is None or event is None or endpoint["status"] != "enabled":
+            if endpoint is None or event is None or endpoint["status"] != "enabled" or not _reachable(world, endpoint["url"]):
                 self._end(world, id, event_id, "dropped", None)
                 return
             payload = orjson.dumps(event, option=orjson.OPT_INDENT_2)

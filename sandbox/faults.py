@@ -14,7 +14,7 @@ OPTIONS: dict[str, set[str]] = {
     "drop_before": set(),
     "drop_after": set(),
     "delay": {"ms", "late"},
-    "cut": set(),
+    "cut": {"at"},
     "malformed": {"status", "headers", "body", "request_id"},
 }
 PAGE = "<!DOCTYPE html><html><head><title>Stripe</title></head><body><h1>We will be right back.</h1></body></html>"
@@ -45,6 +45,7 @@ class Fault:
     after: bool = False
     body: str = PAGE
     request_id: bool = True
+    at: int = -1
 
     def __post_init__(self) -> None:
         self.status = self.status or (200 if self.kind == "malformed" else 500)
@@ -90,6 +91,8 @@ class Faults:
         for name, value in wanted.items():
             if not isinstance(value, dict if name == "headers" else _HINTS[name]):
                 raise TypeError(f"{name} cannot be {value!r}")
+        if fault.at < 0 and "at" in wanted:
+            raise ValueError("at is a number of bytes")
         if not 200 <= fault.status < 600:
             raise ValueError("status is one of an answer: 200 to 599")
         self._coming.append(fault)

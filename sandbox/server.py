@@ -24,6 +24,7 @@ from sandbox.delivery import Courier
 from sandbox.dispatch import API_VERSION
 from sandbox.errors import StripeError
 from sandbox.faults import Fault, Faults
+from sandbox.guard import Guard, token_of
 from sandbox.ids import Ids
 from sandbox.route import Call, Route, match
 from sandbox.store import Store
@@ -44,9 +45,11 @@ class Protocol(HttpToolsProtocol):
 class Sandbox:
     """The state of one running sandbox."""
 
-    def __init__(self, home: Path, *, seed: int | None = None) -> None:
+    def __init__(self, home: Path, *, seed: int | None = None, webhooks_anywhere: bool = False) -> None:
         resources.load()
         self.store = Store(home)
+        self.token = token_of(home)
+        self.webhooks_anywhere = webhooks_anywhere
         starts = int(self.store.fact("starts", "0") or 0)
         self.store.set_fact("starts", starts + 1)
         self.ids = Ids(seed, starts)
@@ -64,7 +67,15 @@ class Sandbox:
         self._late: set[asyncio.Task[tuple[int, bytes]]] = set()
 
     def world(self, livemode: bool, request: dict[str, Any] | None = None) -> World:
-        return World(self.store, livemode=livemode, account=self.account, clock=self.clock, ids=self.ids, request=request)
+        return World(
+            self.store,
+            livemode=livemode,
+            account=self.account,
+            clock=self.clock,
+            ids=self.ids,
+            request=request,
+            webhooks_anywhere=self.webhooks_anywhere,
+        )
 
     async def tick(self) -> None:
         """Run timers as the clock reaches them, until cancelled."""
@@ -233,7 +244,7 @@ def _dropped(request: Request) -> Response:
     return Response(status_code=500)
 
 
-def application(sandbox: Sandbox) -> Starlette:
+def application(sandbox: Sandbox) -> Guard:
     """The ASGI application: control routes under `/_sandbox/`, Stripe's API everywhere else."""
     from sandbox import control
 
@@ -248,7 +259,8 @@ def application(sandbox: Sandbox) -> Starlette:
 
     everything = ["GET", "POST", "DELETE", "PUT", "PATCH"]
     api: Callable[[Request], Awaitable[Response]] = sandbox.answer
-    return Starlette(
+    app = Starlette(
         routes=[*control.routes(sandbox), WebRoute("/{path:path}", api, methods=everything)],
         lifespan=lifespan,
     )
+    return Guard(app, sandbox.token)

@@ -1,5 +1,6 @@
 """Where the sandbox keeps its objects: one SQLite file that survives a restart."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,17 @@ class Store:
     """The open file. Not shared between threads."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self.db = sqlite3.connect(home / "sandbox.sqlite", isolation_level=None, cached_statements=512)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = home / "sandbox.sqlite"
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        for each in (
+            file,
+            file.with_name(file.name + "-wal"),
+            file.with_name(file.name + "-shm"),
+        ):  # SQLite gives a new one the file's mode
+            if each.exists():
+                each.chmod(0o600)
+        self.db = sqlite3.connect(file, isolation_level=None, cached_statements=512)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         self.db.execute("PRAGMA cache_size=-65536")

@@ -51,13 +51,24 @@ def changed(before: Object, after: Object) -> Object:
 class World:
     """One per request. `livemode`, `account`, `clock` and `request` say whose and when; the rest reads and changes objects."""
 
-    def __init__(self, store: Store, *, livemode: bool, account: str, clock: Clock, ids: Ids, request: Object | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        livemode: bool,
+        account: str,
+        clock: Clock,
+        ids: Ids,
+        request: Object | None = None,
+        webhooks_anywhere: bool = False,
+    ) -> None:
         self.store = store
         self.livemode = livemode
         self.account = account
         self.clock = clock
         self.ids = ids
         self.request = request or {"id": None, "idempotency_key": None}
+        self.webhooks_anywhere = webhooks_anywhere
         self._previous: dict[tuple[str, str], Object] = {}
 
     def new_id(self, prefix: str) -> str:

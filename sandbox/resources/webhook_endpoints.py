@@ -6,18 +6,25 @@ import stripe
 
 from sandbox.dispatch import API_VERSION
 from sandbox.errors import invalid
+from sandbox.guard import is_loopback
 from sandbox.listing import page
 from sandbox.metadata import merged
 from sandbox.route import Call, route
 from sandbox.schema import words
-from sandbox.world import Object
+from sandbox.world import Object, World
 
 
-def _checked(url: str | None, events: list[str] | None, livemode: bool) -> None:
+def _checked(world: World, url: str | None, events: list[str] | None) -> None:
     if url is not None and not url.startswith(("https://", "http://")):
         raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", param="url", code="url_invalid")
-    if url is not None and livemode and not url.startswith("https://"):
+    if url is not None and world.livemode and not url.startswith("https://"):
         raise invalid("Invalid URL: URL must begin with https:// in live mode.", param="url", code="url_invalid")
+    if url is not None and not world.webhooks_anywhere and not is_loopback(url):
+        raise invalid(
+            "Invalid URL: this sandbox sends events to its own machine alone, unless it was started with --webhooks-anywhere.",
+            param="url",
+            code="url_invalid",
+        )
     known = words(stripe.params.WebhookEndpointCreateParams, "enabled_events")
     for event in events or []:
         if not any(fnmatchcase(name, event) for name in known):
@@ -33,7 +40,7 @@ def _checked(url: str | None, events: list[str] | None, livemode: bool) -> None:
 )
 def create(call: Call) -> Object:
     world, params = call.world, call.params
-    _checked(params["url"], params["enabled_events"], world.livemode)
+    _checked(world, params["url"], params["enabled_events"])
     version = params.get("api_version")
     if version not in (None, API_VERSION):
         raise invalid(f"Invalid api_version: this sandbox renders events at {API_VERSION} only.", param="api_version")
@@ -77,7 +84,7 @@ def retrieve(call: Call) -> Object:
 def update(call: Call) -> Object:
     params = call.params
     endpoint = call.world.require("webhook_endpoint", call.path["id"])
-    _checked(params.get("url"), params.get("enabled_events"), call.world.livemode)
+    _checked(call.world, params.get("url"), params.get("enabled_events"))
     for name in ("url", "enabled_events"):
         if name in params:
             endpoint[name] = params[name]

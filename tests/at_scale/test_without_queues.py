@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from emulators.azurite import ACCOUNT, accounts, addresses, command, connection_string
@@ -21,7 +20,7 @@ from shared.stores.queues import StorageQueues
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
 from tests.peers.azurite import KEY
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.spec.conftest import STRIPE_KEY, Stripe
 
 pytestmark = pytest.mark.slow
@@ -87,7 +86,7 @@ def run(host: RunningHost, timer: str) -> None:
 
 def waiting(stripe: Stripe) -> int:
     """Deliveries that the sandbox still means to make, again where they failed."""
-    return httpx.get(f"{stripe.url}/_sandbox/health").json()["pending_deliveries"]
+    return control(stripe.url, "GET", "health").json()["pending_deliveries"]
 
 
 def test_an_hour_without_queues_loses_nothing(storage: Storage, tmp_path: Path) -> None:

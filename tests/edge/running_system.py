@@ -51,6 +51,13 @@ class System:
         assert answer.status_code < 400, answer.text
         return answer.json()
 
+    def control(self, method: str, name: str, wanted: Any = None) -> Any:
+        """What `/_sandbox/NAME` answers."""
+        headers = {"sandbox-token": self.facts["sandbox_token"]}
+        answer = httpx.request(method, f"{self.facts['sandbox_url']}/_sandbox/{name}", json=wanted, headers=headers, timeout=30)
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
     def charge(self, amount: int) -> str:
         form = {
             "amount": amount,

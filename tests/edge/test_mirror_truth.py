@@ -29,16 +29,16 @@ def test_the_mirror_equals_stripe_after_changes_delivered_late_twice_in_any_orde
 ) -> None:
     count = int(os.environ.get("BILLY_SOAK_CHANGES") or CHANGES[store])
     with running_system(tmp_path / "billy", scale={"embedded": "0.05", "azure": "0.02"}[store], store=store) as system:
-        _control(system, "webhooks", {"shuffle": True, "duplicate": 1, "delay_ms": 150})
+        system.control("POST", "webhooks", {"shuffle": True, "duplicate": 1, "delay_ms": 150})
         changes = Changes(system.facts["sandbox_url"], SEED)
         for _ in range(2):
             changes.make(count // 2)
             os.kill(system.pid(), signal.SIGKILL)
-        _control(system, "webhooks", {"shuffle": True, "duplicate": 0, "delay_ms": 0})
+        system.control("POST", "webhooks", {"shuffle": True, "duplicate": 0, "delay_ms": 0})
         changes.close()
         assert changes.done > count / 2
         eventually(lambda: _quiet(system), 60 + count / 10, "all deliveries")
-        assert Counter(each["state"] for each in _control(system, "deliveries")["deliveries"]).keys() == {"delivered"}
+        assert Counter(each["state"] for each in system.control("GET", "deliveries")["deliveries"]).keys() == {"delivered"}
         assert _left(system, 60) == []
         for kind in ("charges", "customers", "subscriptions", "invoices", "refunds"):
             answer = system.api("GET", f"/api/{kind}?limit=1")
@@ -47,15 +47,8 @@ def test_the_mirror_equals_stripe_after_changes_delivered_late_twice_in_any_orde
             ), answer.text
 
 
-def _control(system: System, name: str, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    method = "POST" if wanted is not None else "GET"
-    answer = httpx.request(method, f"{system.facts['sandbox_url']}/_sandbox/{name}", json=wanted, timeout=30)
-    assert answer.status_code < 300, answer.text
-    return answer.json()
-
-
 def _quiet(system: System) -> bool:
-    return _control(system, "health")["pending_deliveries"] == 0
+    return system.control("GET", "health")["pending_deliveries"] == 0
 
 
 def _left(system: System, seconds: float) -> list[str]:

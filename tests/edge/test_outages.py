@@ -169,7 +169,7 @@ def _answers(system: System) -> set[int | None]:
 
 
 def _all(system: System) -> list[dict[str, object]]:
-    return httpx.get(f"{system.facts['sandbox_url']}/_sandbox/deliveries", timeout=30).json()["deliveries"]
+    return system.control("GET", "deliveries")["deliveries"]
 
 
 def _refund(system: System, charge: str) -> bool:

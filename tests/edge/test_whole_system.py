@@ -42,11 +42,9 @@ def test_a_charge_made_at_stripe_is_readable_over_rest_and_mcp_within_two_second
 
 @pytest.mark.requirement("AB-170")
 def test_lists_are_answered_from_the_mirror_while_stripe_is_down(system: System) -> None:
-    httpx.post(
-        system.facts["sandbox_url"] + "/_sandbox/faults", json={"match": "GET /v1/charges", "kind": "status", "status": 500, "times": 1}
-    )
+    system.control("POST", "faults", {"match": "GET /v1/charges", "kind": "status", "status": 500, "times": 1})
     page = system.api("GET", "/api/charges?limit=1").json()
-    httpx.delete(system.facts["sandbox_url"] + "/_sandbox/faults")
+    system.control("DELETE", "faults")
     assert page["complete"] is True
     assert page["total"] > 1
 
@@ -65,7 +63,7 @@ def test_the_first_synchronisation_brought_every_object_of_the_company(system: S
 
 def test_the_run_file_holds_the_addresses_and_the_key_and_is_private(system: System) -> None:
     file = system.home / "run.json"
-    assert set(json.loads(file.read_text())) == {"url", "sandbox_url", "owner_key"}
+    assert set(json.loads(file.read_text())) == {"url", "sandbox_url", "sandbox_token", "owner_key"}
     assert file.stat().st_mode & 0o777 == 0o600
     assert {path.stat().st_mode & 0o777 for path in (system.home / "logs", *system.home.glob("azure"))} == {0o700}
 

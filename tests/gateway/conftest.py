@@ -13,7 +13,7 @@ import pytest
 from shared.context import Context, Seam
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 
 KEY = "rk_test_gateway00000000000000"
 
@@ -63,7 +63,7 @@ class Double:
         return answer.json()
 
     def control(self, method: str, name: str, body: dict[str, Any] | None = None) -> Any:
-        answer = httpx.request(method, f"{self.url}/_sandbox/{name}", json=body, timeout=120)
+        answer = control(self.url, method, name, body)
         assert answer.status_code < 400, answer.text
         return answer.json()
 

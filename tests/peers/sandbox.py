@@ -9,10 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import stripe
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+# The control tokens of the sandboxes that this process has started or has read of in a run.json, by address.
+TOKENS: dict[str, str] = {}
+
+
+def control(url: str, method: str, name: str, wanted: Any = None) -> httpx.Response:
+    """A call of `/_sandbox/NAME` with the token that goes with the address."""
+    headers = {"sandbox-token": TOKENS[url]}
+    return httpx.request(method, f"{url}/_sandbox/{name}", json=wanted, headers=headers, timeout=120, trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,7 @@ class RunningSandbox:
     url: str
     process: subprocess.Popen[bytes]
     home: Path
+    token: str
 
     def kill(self) -> None:
         """As a power cut would: no handler runs."""
@@ -32,7 +45,7 @@ class RunningSandbox:
 def start(home: Path, *, timeout: float = 60, **options: object) -> RunningSandbox:
     """Start `python -m sandbox --home HOME`; options such as `seed=1, scale=0.1, port=0` become flags. Raises RuntimeError when it is not ready."""
     home.mkdir(parents=True, exist_ok=True)
-    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", *([] if value is None else [str(value)]))]
     with open(home / "sandbox.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", "--home", str(home), *flags],
@@ -51,7 +64,9 @@ def start(home: Path, *, timeout: float = 60, **options: object) -> RunningSandb
         process.wait(10)
         process.stdout.close()
         raise RuntimeError("the sandbox did not start:\n" + (home / "sandbox.log").read_text()[-3000:])
-    return RunningSandbox(url, process, home)
+    token = (home / "control.token").read_text()
+    TOKENS[url] = token
+    return RunningSandbox(url, process, home, token)
 
 
 def stop(running: RunningSandbox) -> None:

@@ -26,7 +26,8 @@ def client(sandbox: RunningSandbox) -> stripe.StripeClient:
 @pytest.fixture
 def wire(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
     """Raw HTTP with the same key."""
-    with httpx.Client(base_url=sandbox.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=20, trust_env=False) as http:
+    headers = {"Authorization": f"Bearer {KEY}", "Sandbox-Token": sandbox.token}
+    with httpx.Client(base_url=sandbox.url, headers=headers, timeout=20, trust_env=False) as http:
         yield http
         http.delete("/_sandbox/faults")
         http.post("/_sandbox/limits", json={"per_second": None})

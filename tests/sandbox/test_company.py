@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import httpx
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -19,7 +18,7 @@ from sandbox.company import Counts, fill
 from sandbox.ids import Ids
 from sandbox.store import Store
 from sandbox.world import World
-from tests.peers.sandbox import ROOT, client_of, running_sandbox
+from tests.peers.sandbox import ROOT, client_of, control, running_sandbox
 
 NOW = 1_795_000_000
 DAY = 86_400
@@ -247,12 +246,12 @@ def test_life_goes_on_when_the_clock_moves(tmp_path):
     with running_sandbox(tmp_path, seed=4, scale=0.2) as running:
         client = client_of(running)
         before = {one.id: one.status for one in client.v1.subscriptions.list({"status": "all", "limit": 100}).auto_paging_iter()}
-        httpx.post(f"{running.url}/_sandbox/clock", json={"advance": 32 * DAY}, trust_env=False, timeout=60).raise_for_status()
-        httpx.post(f"{running.url}/_sandbox/clock", json={"advance": 7200}, trust_env=False, timeout=60).raise_for_status()
+        control(running.url, "POST", "clock", {"advance": 32 * DAY}).raise_for_status()
+        control(running.url, "POST", "clock", {"advance": 7200}).raise_for_status()
         after = {one.id: one for one in client.v1.subscriptions.list({"status": "all", "limit": 100}).auto_paging_iter()}
         renewed = [one for one in after.values() if one.status == "active" and before[one.id] == "active"]
         assert renewed
-        now = httpx.get(f"{running.url}/_sandbox/health", trust_env=False).json()["now"]
+        now = control(running.url, "GET", "health").json()["now"]
         assert all(one["items"].data[0].current_period_end > now for one in renewed)
         assert not [one.id for one in after.values() if one.cancel_at and one.cancel_at <= now and one.status != "canceled"]
         fresh = client.v1.invoices.list({"created": {"gt": now - 3 * DAY}, "limit": 100}).data
@@ -275,5 +274,5 @@ def test_a_home_filled_from_the_command_line_is_served(tmp_path):
     with running_sandbox(tmp_path) as running:
         listed = client_of(running).v1.charges.list({"limit": 100})
         assert len({charge.id for charge in listed.auto_paging_iter()}) == 300
-        wire = httpx.post(f"{running.url}/_sandbox/company", json={"seed": 2}, trust_env=False)
+        wire = control(running.url, "POST", "company", {"seed": 2})
         assert wire.status_code == 400 and "already" in wire.json()["error"]

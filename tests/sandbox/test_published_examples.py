@@ -44,7 +44,9 @@ pytestmark = pytest.mark.skipif(not EXAMPLES, reason="set STRIPE_EXAMPLES to a c
 
 @pytest.fixture(scope="module")
 def company(sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, headers={"Authorization": "Bearer rk_test_examples"}, timeout=60) as http:
+    with httpx.Client(
+        base_url=sandbox.url, headers={"Authorization": "Bearer rk_test_examples", "Sandbox-Token": sandbox.token}, timeout=60
+    ) as http:
         http.post("/_sandbox/company", json={"seed": 5, "scale": 0.2}).raise_for_status()
         yield http
 

@@ -4,13 +4,12 @@ import json
 import subprocess
 from time import monotonic
 
-import httpx
 import pytest
 import stripe
 
 from tests.peers.node import node_bin, node_env, node_modules
 from tests.peers.receiver import Delivery
-from tests.peers.sandbox import client_of, running_sandbox
+from tests.peers.sandbox import client_of, control, running_sandbox
 
 
 def types(deliveries) -> list[str]:
@@ -93,7 +92,7 @@ def test_events_are_gone_after_30_days(tmp_path):
         client = client_of(running)
         client.v1.customers.create({})
         [event] = client.v1.events.list().data
-        httpx.post(f"{running.url}/_sandbox/clock", json={"advance": 31 * 86400})
+        control(running.url, "POST", "clock", {"advance": 31 * 86400})
         assert client.v1.events.list().data == []
         with pytest.raises(stripe.InvalidRequestError, match="No such event"):
             client.v1.events.retrieve(event.id)
@@ -180,7 +179,7 @@ def test_undelivered_events_are_sent_after_a_restart(tmp_path, receiver):
     with running_sandbox(tmp_path) as first:
         client = client_of(first)
         client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
-        httpx.post(f"{first.url}/_sandbox/webhooks", json={"pause": True})
+        control(first.url, "POST", "webhooks", {"pause": True})
         customer = client.v1.customers.create({})
         first.kill()
     assert receiver.received == []

@@ -14,7 +14,12 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def company(sandbox):
-    with httpx.Client(base_url=sandbox.url, headers={"Authorization": "Bearer rk_test_shapes1234"}, timeout=60, trust_env=False) as http:
+    with httpx.Client(
+        base_url=sandbox.url,
+        headers={"Authorization": "Bearer rk_test_shapes1234", "Sandbox-Token": sandbox.token},
+        timeout=60,
+        trust_env=False,
+    ) as http:
         http.post("/_sandbox/company", json={"seed": 3, "scale": 0.5}).raise_for_status()
         yield http
 

@@ -20,7 +20,7 @@ from shared.road.catalogue import BY_NAME
 from shared.settings import Settings
 from shared.surfaces import mcp, rest
 from shared.wiring import close_context, make_context
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.road.conftest import home as home
 
 STRIPE_KEY = "rk_test_specification000000000000"
@@ -75,10 +75,10 @@ class Stripe:
         return self.call("GET", f"/v1/charges/{intent['latest_charge']}")
 
     def fault(self, **fault: Any) -> None:
-        assert httpx.post(f"{self.url}/_sandbox/faults", json=fault).status_code < 300
+        assert control(self.url, "POST", "faults", fault).status_code < 300
 
     def no_faults(self) -> None:
-        httpx.delete(f"{self.url}/_sandbox/faults")
+        control(self.url, "DELETE", "faults")
 
     def referenced(self) -> None:
         """Returns when every refund of a card has its acquirer's reference, which comes within seconds and with events of its own."""

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.spec.conftest import Billy
 from tests.spec.inside import Inside, on_virtual_time
 from tests.spec.inside import embedded as stores  # noqa: F401
@@ -23,7 +22,7 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def advance(billy: Billy, seconds: int) -> None:
-    assert httpx.post(f"{billy.stripe.url}/_sandbox/clock", json={"advance": seconds}).status_code == 200
+    assert control(billy.stripe.url, "POST", "clock", {"advance": seconds}).status_code == 200
 
 
 async def both_say(billy: Billy, **asked: Any) -> Any:

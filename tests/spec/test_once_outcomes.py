@@ -6,11 +6,10 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from shared.gateway.apply import apply_event
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.road.faults import FAULTS, Fault
 from tests.spec.conftest import Billy
 from tests.spec.inside import REFUNDS, Inside, on_virtual_time
@@ -145,7 +144,7 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def advance(billy: Billy, seconds: int) -> None:
-    assert httpx.post(f"{billy.stripe.url}/_sandbox/clock", json={"advance": seconds}).status_code == 200
+    assert control(billy.stripe.url, "POST", "clock", {"advance": seconds}).status_code == 200
 
 
 async def later(billy: Billy, charge: str, seconds: int) -> None:

@@ -14,7 +14,7 @@ from shared import wiring
 from shared.gateway.kinds import KINDS
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, running_host, wait_until
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.spec.conftest import STRIPE_KEY, Billy, invocation_of
 from tests.spec.test_webhooks import _prepare
 
@@ -30,7 +30,7 @@ class Out:
 
 
 def narrow_key(url: str, key: str, permissions: list[str]) -> None:
-    assert httpx.post(f"{url}/_sandbox/keys", json={"key": key, "permissions": permissions}).status_code == 200
+    assert control(url, "POST", "keys", {"key": key, "permissions": permissions}).status_code == 200
 
 
 def function(builder: Any) -> Any:
@@ -182,7 +182,7 @@ async def test_a_kind_that_the_key_may_not_read_is_not_asked_for_again_and_again
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     home = tmp_path_factory.mktemp("sync")
     with running_sandbox(home / "sandbox", seed=5) as sandbox:
-        assert httpx.post(f"{sandbox.url}/_sandbox/company", json={"seed": 5, "scale": 0.1}, timeout=120).status_code == 200
+        assert control(sandbox.url, "POST", "company", {"seed": 5, "scale": 0.1}).status_code == 200
         yield home, sandbox.url
 
 

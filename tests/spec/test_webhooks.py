@@ -25,7 +25,7 @@ from shared.reading import EVENT
 from shared.settings import Settings
 from shared.wiring import close_context, make_context
 from tests.edge.devhost_process import ROOT, RunningHost, running_host, wait_until
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 from tests.spec.conftest import STRIPE_KEY, TRACE, Billy, Stripe, invocation_of
 
 SECRET = "whsec_specification0000000000"
@@ -285,7 +285,7 @@ def test_subscriptions_and_invoices_follow_their_life_cycles(whole: Whole) -> No
 @pytest.mark.slow
 @pytest.mark.requirement("SC-53")
 def test_duplicates_and_disorder_end_in_stripes_state(whole: Whole) -> None:
-    httpx.post(f"{whole.stripe.url}/_sandbox/webhooks", json={"duplicate": True, "shuffle": True})
+    control(whole.stripe.url, "POST", "webhooks", {"duplicate": True, "shuffle": True})
     try:
         customer = whole.stripe.call("POST", "/v1/customers", {"name": "0"})
         for number in range(1, 15):
@@ -298,11 +298,11 @@ def test_duplicates_and_disorder_end_in_stripes_state(whole: Whole) -> None:
             "the last name",
             15,
         )
-        wait_until(lambda: httpx.get(f"{whole.stripe.url}/_sandbox/health").json()["pending_deliveries"] == 0, "all deliveries", 15)
+        wait_until(lambda: control(whole.stripe.url, "GET", "health").json()["pending_deliveries"] == 0, "all deliveries", 15)
         wait_until(lambda: whole.host.lengths().get("stripe-events", 0) == 0, "all applied", 15)
         assert "14" in json.dumps(whole.get(f"/api/customers/{customer['id']}").json()["untrusted"]["name"])
     finally:
-        httpx.post(f"{whole.stripe.url}/_sandbox/webhooks", json={"duplicate": False, "shuffle": False})
+        control(whole.stripe.url, "POST", "webhooks", {"duplicate": False, "shuffle": False})
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ class Told:
         return answer
 
     def fault(self, **fault: Any) -> None:
-        assert httpx.post(self.system.facts["sandbox_url"] + "/_sandbox/faults", json=fault).status_code == 200
+        self.system.control("POST", "faults", fault)
 
 
 @pytest.fixture(

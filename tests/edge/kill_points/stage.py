@@ -116,7 +116,8 @@ class Stage:
         return answer.json()
 
     def stripe(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer = self.client.request(method, self.sandbox + path, headers={"authorization": f"Bearer {STRIPE_KEY}"}, **options)
+        headers = {"authorization": f"Bearer {STRIPE_KEY}", "sandbox-token": (self.folder / "sandbox" / "control.token").read_text()}
+        answer = self.client.request(method, self.sandbox + path, headers=headers, **options)
         assert answer.status_code < 400, answer.text
         return answer.json()
 
