@@ -8,12 +8,10 @@ from typing import Any
 
 from quickstart.client import call
 from quickstart.files import write_private
-from shared.actor import system
 from shared.context import Context
 from shared.gateway.client import gateway
-from shared.people.keys import find_key, make_key
-from shared.road.calls import Call
-from shared.road.trail import Decided, Row, append
+from shared.operations.first_key import make_owners_key
+from shared.people.keys import find_key
 from shared.settings import read_settings
 from shared.wiring import close_context, make_context
 
@@ -56,8 +54,7 @@ async def _owner_key(context: Context, file: Path) -> str:
     kept = _kept(file)
     if kept is not None and await find_key(context, kept) is not None:
         return kept
-    made = await make_key(context, "Owner of this laptop", "owner", None, "system")
-    await append(context, Row.of(Call(context, system("setup"), None), "create_key", Decided.ALLOWED, object=made["id"]))
+    made = await make_owners_key(context, "Owner of this laptop")
     file.parent.mkdir(exist_ok=True, mode=0o700)
     write_private(file, made["key"])
     return str(made["key"])

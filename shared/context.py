@@ -103,4 +103,7 @@ class Context:
     stripe: Callable[[], Awaitable[Stripe]]
     queues: Queues | None = None  # where they are Azure's
     shown: Witness = _nobody
+    believed: float = 0.0  # seconds for which a process believes that the audit log knows no revocation of a key; 0: it is asked each time
+    standing: dict[str, float] = field(default_factory=dict[str, float])  # when that was found last, by key
+    digests: list[Any] = field(default_factory=list[Any], repr=False)  # when the secret of the digests was read, and its versions
     seam: Seam = field(default_factory=Seam)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.instants import twins
+
+if TYPE_CHECKING:
+    from shared.actor import Actor
 
 STATUS: dict[str, int] = {
     "invalid_request": 400,
@@ -90,6 +93,8 @@ class BillyError(Exception):
     attempt: str | None = None
     attempt_facts: AttemptFacts | None = None
     outcome_unknown: bool = False
+    caller: "Actor | None" = None  # of a key that is known and does not work: for the audit row alone
+    key_state: str | None = None
 
     def __post_init__(self) -> None:
         Exception.__init__(self, self.code, self.detail)

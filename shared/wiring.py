@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +26,7 @@ class _Closing(Protocol):
     async def close(self) -> None: ...
 
 
+BELIEVED = 30.0  # seconds; a request to the audit log for each call would make every call slower
 TOGETHER = 500  # expired records deleted in one transaction, which other writes wait for
 PURGES = 100  # such transactions in one call
 
@@ -85,6 +86,7 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
         queues=parts.queues,
         stripe=_Door(settings, parts).open,
         shown=_witness,
+        believed=0.0 if settings.store == "embedded" else BELIEVED,
         seam=seam,
     )
 
@@ -124,15 +126,26 @@ class _Parts:
     queues: Queues | None = None
 
 
-async def _embedded(settings: Settings, seam: Seam) -> _Parts:
+async def _local_secrets(settings: Settings, seam: Seam) -> Secrets:
+    """The secrets of a laptop, with that of the audit log's digests drawn where there is none. In Azure a person sets it."""
+    from shared.road.digests import SECRET, first_version
     from shared.stores.local_secrets import LocalSecrets
+
+    local = LocalSecrets.open(_folder(settings))
+    with suppress(BillyError):  # a file that cannot be read is told to who needs a secret
+        if await local.get(SECRET) is None:
+            await local.set(SECRET, first_version(seam.token(32)))
+    return local
+
+
+async def _embedded(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.sqlite_audit import SqliteAuditLog
     from shared.stores.sqlite_mirror import SqliteMirror
     from shared.stores.sqlite_records import SqliteRecords
 
     folder = _folder(settings)
     mirror, records, audit = SqliteMirror.open(folder), SqliteRecords.open(folder, seam.now), SqliteAuditLog.open(folder)
-    return _Parts(mirror, records, audit, LocalSecrets.open(folder), (mirror, records, audit))
+    return _Parts(mirror, records, audit, await _local_secrets(settings, seam), (mirror, records, audit))
 
 
 async def _azure(settings: Settings, seam: Seam) -> _Parts:
@@ -142,7 +155,6 @@ async def _azure(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.cosmos_records import CosmosRecords
     from shared.stores.identity import is_loopback, managed_identity
     from shared.stores.keyvault import KeyVaultSecrets
-    from shared.stores.local_secrets import LocalSecrets
     from shared.stores.queues import StorageQueues
     from shared.stores.tables import TablesAuditLog
 
@@ -164,7 +176,7 @@ async def _azure(settings: Settings, seam: Seam) -> _Parts:
         await audit.create()
     queues = StorageQueues.open(settings.queues_endpoint, settings.tables_key or identity) if settings.queues_endpoint else None
     opened = (account, audit, *((vault,) if vault else ()), *((queues,) if queues else ()), identity)
-    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or LocalSecrets.open(_folder(settings)), opened, queues)
+    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or await _local_secrets(settings, seam), opened, queues)
 
 
 def _folder(settings: Settings) -> Path:

@@ -7,14 +7,19 @@ from typing import Any
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations import freshness
+from shared.operations.told import tell_earlier
+from shared.people.restored import mend
 from shared.road import attempts
 from shared.road.attempt import OPEN
+from shared.road.digests import digest_of
 from shared.road.timing import PATIENCE
 from shared.telemetry.measures import measure
 
 MIRROR_OLD = "billy.mirror_old"
 ATTEMPTS_UNSETTLED = "billy.attempts_unsettled"
 QUEUES_AWAY = "billy.queues_away"
+DIGESTS_MISSING = "billy.digests_missing"
+KEYS_OLDER = "billy.keys_older_than_audit"
 OLDEST = 3600  # seconds behind Stripe; while all goes well it is a minute or two
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 
@@ -28,8 +33,8 @@ class Alarm:
 
 
 async def alarms(context: Context) -> list[Alarm]:
-    """Measures the mirror, the attempts and the queues, and answers what is not well."""
-    found = [await _mirror(context), await _attempts(context), await _queues(context)]
+    """Measures the mirror, the attempts, the queues and the keys, and answers what is not well. What can be mended by itself is."""
+    found = [await _mirror(context), await _attempts(context), await _queues(context), await _keys(context), await _digests(context)]
     return [alarm for alarm in found if alarm]
 
 
@@ -80,3 +85,15 @@ async def _queues(context: Context) -> Alarm | None:
     for queue, depth in depths.items():
         measure("billy.queue.depth", depth, queue=queue)
     return None
+
+
+async def _keys(context: Context) -> Alarm | None:
+    """Records that are older than the audit log: what was taken away is taken away again, and somebody is called."""
+    await tell_earlier(context)
+    older = await mend(context)
+    return Alarm(KEYS_OLDER, {"revived": older.revived, "missing": older.missing}) if older else None
+
+
+async def _digests(context: Context) -> Alarm | None:
+    """Rows without a digest are rows all the same, but nobody can hold a call against them."""
+    return None if await digest_of(context, b"") else Alarm(DIGESTS_MISSING, {})

@@ -18,6 +18,11 @@ class ListAuditInput(Input):
     operation: str | None = Field(None, pattern=r"^[a-z_]{1,60}$", description="Only rows of this operation.")
     actor: str | None = Field(None, pattern=r"^[a-z_0-9]{1,60}$", description="Only rows of this actor: a key's id, or system.")
     attempt: str | None = Field(None, pattern=ATTEMPT, description="Only rows of this attempt.")
+    object: str | None = Field(
+        None,
+        pattern=r"^[a-z_]{1,12}_[A-Za-z0-9_]{1,80}$",
+        description="Only rows about this object: an id of Billy's (key_…, att_…) or of Stripe's (ch_…, cus_…).",
+    )
     correlation_id: str | None = Field(
         None, pattern=r"^[0-9a-f]{32}$", description="Only rows of this trace: an answer's x-correlation-id."
     )
@@ -34,7 +39,7 @@ class AuditRows(Output):
     """Audit rows: newest first, or with `follow` oldest first."""
 
     data: list[dict[str, Any]] = Field(
-        description="Who, what, when, from where, the digest of the arguments, the decision, and Stripe's ids."
+        description="Who, what, when, from where, the digest of the arguments, the decision, what it is about (`object`, and `about` for what was given), its effects besides money, and all ids."
     )
     has_more: bool
     next_cursor: str | None = Field(description="For older rows. Null where there are none, and with follow.")
@@ -48,7 +53,7 @@ async def list_audit(call: Call) -> dict[str, Any]:
     """List the audit log, newest first. Every call left a row, also a refused one. To be told of new rows, keep follow_cursor and give it as follow: a
     page of rows that are two minutes old or older, oldest first."""
     asked: Any = call.input
-    where = {name: value for name in ("operation", "actor", "attempt", "correlation_id") if (value := getattr(asked, name))}
+    where = {name: value for name in ("operation", "actor", "attempt", "object", "correlation_id") if (value := getattr(asked, name))}
     if asked.follow is not None:
         return await _followed(call.context, asked, where)
     mark = low_water(call.context)

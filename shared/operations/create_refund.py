@@ -13,7 +13,7 @@ from shared.operations.refundable import Rest, allow, left_of, who_pays
 from shared.operations.views import show_or_facts
 from shared.operations.written import Written
 from shared.road.calls import Act, Call, Change, Done, Look, Settled, View
-from shared.road.declared import Category, Declared, Found, Repeats, Reversal, Reversible
+from shared.road.declared import Besides, Category, Declared, Found, Repeats, Reversal, Reversible
 from shared.road.operation import MovementInput, write
 
 
@@ -27,6 +27,8 @@ from shared.road.operation import MovementInput, write
         category=Category.REFUNDS,
         repeats=Repeats.NOTICED,
         reversible=Reversible(Reversal.NOT_AT_ALL),
+        effects=(Besides("blocks_payer", "reason", ("fraudulent",)),),
+        told=("reason",),
         movement=("charge", "amount", "currency"),
     ),
     found=Found.BY_METADATA,
@@ -52,7 +54,7 @@ class create_refund:
             description="The charge's currency in lower case, such as usd, as a check: another currency is refused.",
         )
         reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = Field(
-            None, description="Why. fraudulent also blocks the card and the email address at Stripe."
+            None, description="Why. fraudulent also blocks the card and the email address at Stripe, for which a role of its own is needed."
         )
         reverse_transfer: bool | None = Field(
             None,
@@ -142,7 +144,7 @@ class create_refund:
     words = """
         Refund a charge (ch_…), fully or in part. The money goes back to where it came from, usually within 5 to 10 business days. Leave amount out to
         refund exactly what is left; otherwise it is an integer in minor units of the charge's currency (4599 is 45.99 USD). Your role's cap for one
-        transaction applies. Use dry_run first. Give an idempotency_key, so that a repeat of this call cannot refund twice. The same refund within ten
+        transaction applies. The reason fraudulent also puts card and email on Stripe's block lists, which is not for every role. Use dry_run first. Give an idempotency_key, so that a repeat of this call cannot refund twice. The same refund within ten
         minutes is possible_duplicate whatever key it carries: look at the attempt that the answer names; only if it is meant once more, set repeat_of.
         An answer with outcome pending or requires_action is not done yet.
     """

@@ -31,6 +31,8 @@ from shared.untrusted import clean
         category=Category.NONE,
         repeats=Repeats.SAFE,
         reversible=Reversible(Reversal.NOT_AT_ALL),
+        effects=(),
+        told=("outcome",),
     ),
     found=Found.BY_READING_BACK,
 )

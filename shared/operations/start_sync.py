@@ -19,9 +19,11 @@ from shared.road.operation import WriteInput, write
         category=Category.NONE,
         repeats=Repeats.SAFE,
         reversible=Reversible(Reversal.FULLY),
+        effects=(),
     ),
     found=Found.BY_DERIVED_ID,
     queue=QUEUE,
+    derives="run",
 )
 class start_sync:
     """One run at a time: while one is under way, a call joins it and wakes nobody. A run's id follows from the attempt that began it."""

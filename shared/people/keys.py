@@ -1,7 +1,8 @@
-"""The records of API keys: which work now, whose they are, and that one way in always stays."""
+"""The records of API keys: which work now, and whose they are. What the audit log says was taken away works no more, whatever they say."""
 
 import hashlib
-from math import inf
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 from shared.actor import Actor
@@ -9,16 +10,15 @@ from shared.context import Context
 from shared.credentials import cleared
 from shared.errors import BillyError
 from shared.instants import twins
-from shared.stores.changes import change, insert_once, replace_once
-from shared.stores.protocols import Changed, Exists, Record
+from shared.people.taken import is_taken
+from shared.stores.changes import change, insert_once
+from shared.stores.protocols import Exists, Record
 
 COLLECTION = "keys"
 PREFIX = "billy_"
 ID = r"^key_[0-9a-z]{26}$"
+RESTORED = ("deployment", "restored")  # the record of a copy that was found to be older than the audit log
 LAST_USE_PRECISION = 60  # seconds: a busy key is not written at every call
-LASTING = 86_400  # seconds for which an owner's key must work to count as a way in
-UNDER_WAY = 180  # seconds for which a revocation that began may not have been written yet
-WAYS_IN = ("deployment", "ways_in")  # the record through which owners' keys are taken away one after the other
 
 type Document = dict[str, Any]
 
@@ -58,12 +58,54 @@ async def make_key(
     return shown(document) | {"key": raw}
 
 
+class KeyState(StrEnum):
+    """How a key that is known stands."""
+
+    WORKS = "works"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 async def find_key(context: Context, raw: str) -> Document | None:
-    """The document of a key that works now, or None; notes its use. Nothing is cached, so a revocation holds at once."""
+    """The document of a key that works now, or None."""
+    document, state = await look_up(context, raw)
+    return document if state is KeyState.WORKS else None
+
+
+async def look_up(context: Context, raw: str) -> tuple[Document | None, KeyState | None]:
+    """The document of a key and how it stands, or two times None; notes its use. No record is cached, so a revocation holds at once."""
     record = await context.records.get(COLLECTION, key_digest(raw))
+    if record is None:
+        return None, None
+    state = state_of(record.document, context.seam.now())
+    if state is KeyState.WORKS:
+        document = None if await _is_revived(context, record) else await _used(context, record)
+        return (document, state) if document else (record.document, KeyState.REVOKED)  # by somebody, meanwhile
+    return record.document, state
+
+
+async def _is_revived(context: Context, record: Record) -> bool:
+    """Whether only an older copy of the records says that the key works. That is mended, and noted for the alarm."""
+    if not await is_taken(context, str(record.document["key_id"])):
+        return False
+    now = int(context.seam.now())
+    try:
+        await change(
+            context.records, COLLECTION, record.id, lambda document: document | {"revoked": document["revoked"] or now}, known=record
+        )
+        await change(context.records, *RESTORED, _found_one_more(now))
+    except Exception:  # it is turned away all the same
+        return True
+    return True
+
+
+def _found_one_more(now: int) -> Callable[[Document], Document]:
+    return lambda document: document | {"found": now, "mended": False, "revived": document.get("revived", 0) + 1}
+
+
+async def _used(context: Context, record: Record) -> Document | None:
+    """The document with its use noted, as far as that can be; None where it does not work any more."""
     now = context.seam.now()
-    if record is None or not works(record.document, now):
-        return None
     if now - int(record.document["last_used"] or 0) < LAST_USE_PRECISION:
         return record.document
 
@@ -74,12 +116,19 @@ async def find_key(context: Context, raw: str) -> Document | None:
         noted = await change(context.records, COLLECTION, record.id, used, known=record)
     except Exception:  # that a use cannot be noted turns nobody away
         return record.document
-    return noted.document if noted else None  # somebody revoked it meanwhile
+    return noted.document if noted else None
+
+
+def state_of(document: Document, now: float) -> KeyState:
+    """How a key stands by its record."""
+    if document["revoked"] is not None:
+        return KeyState.REVOKED
+    return KeyState.WORKS if document["expires"] is None or document["expires"] > int(now) else KeyState.EXPIRED
 
 
 def works(document: Document, now: float) -> bool:
     """Whether a key may be used now."""
-    return document["revoked"] is None and (document["expires"] is None or document["expires"] > int(now))
+    return state_of(document, now) is KeyState.WORKS
 
 
 def lineage_of(document: Document) -> str:
@@ -92,16 +141,18 @@ async def role_now(context: Context, actor: Actor) -> str | None:
     if actor.kind == "system":
         return actor.role
     record = await context.records.get(COLLECTION, actor.record) if actor.record else await find_record(context, actor.id)
-    return str(record.document["role"]) if record and works(record.document, context.seam.now()) else None
+    if record is None or not works(record.document, context.seam.now()) or await is_taken(context, actor.id):
+        return None
+    return str(record.document["role"])
 
 
 async def find_record(context: Context, id: str) -> Record | None:
     """The record of a key by its id (`key_…`); one that works, where a lost answer has left two."""
-    found = await _records_of(context, id)
+    found = await records_of(context, id)
     return next((each for each in found if each.document["revoked"] is None), found[0] if found else None)
 
 
-async def _records_of(context: Context, id: str) -> list[Record]:
+async def records_of(context: Context, id: str) -> list[Record]:
     """Each holds the digest of a key with that id: an insert whose answer was lost, and the one after it. Only one key was ever shown."""
     return await context.records.find(COLLECTION, {"key_id": id}, limit=10)
 
@@ -113,73 +164,6 @@ async def every_key(context: Context) -> list[Record]:
         records += page
         if len(page) < 100:
             return records
-
-
-async def revoke(context: Context, record: Record) -> Document | None:
-    """The key's document once it is revoked, or None where it would be the last way in.
-
-    Owners' keys are taken away through one record, so that two who revoke each other at once come one after the other.
-    """
-    id = str(record.document["key_id"])
-    if record.document["role"] == "owner" and not await _another_way_in(context, id):
-        return None
-    now = int(context.seam.now())
-
-    def revoked(document: Document) -> Document | None:
-        return None if document["revoked"] is not None else document | {"revoked": now}
-
-    for each in await _records_of(context, id):
-        await change(context.records, COLLECTION, each.id, revoked, known=each)
-    there = await context.records.get(COLLECTION, record.id)
-    return there.document if there else record.document
-
-
-async def is_last_way_in(context: Context, record: Record) -> bool:
-    """Whether no owner's key would work once this one is gone."""
-    if record.document["role"] != "owner":
-        return False
-    notes = await context.records.get(*WAYS_IN)
-    return not _others(context, await every_key(context), notes, str(record.document["key_id"]))
-
-
-async def _another_way_in(context: Context, leaving: str) -> bool:
-    """Notes that a key leaves, unless no other owner's key would work then."""
-    collection, id = WAYS_IN
-    while True:
-        notes = await context.records.get(collection, id)
-        keys = await every_key(context)  # read after the notes, so that whoever they name no more does not work any more either
-        if not _others(context, keys, notes, leaving):
-            return False
-        wanted = {"leaving": _leaving(context, notes) | {leaving: context.seam.now()}}
-        try:
-            if notes is None:
-                await insert_once(context.records, collection, id, wanted)
-            else:
-                await replace_once(context.records, collection, notes, wanted)
-        except (Changed, Exists):
-            continue
-        return True
-
-
-def _others(context: Context, keys: list[Record], notes: Record | None, leaving: str) -> set[str]:
-    """Owners' keys that are ways in once one leaves, and that nobody else takes away at this moment."""
-    now, gone = context.seam.now(), _leaving(context, notes)
-    owners = {
-        str(each.document["key_id"]): each.document for each in keys if each.document["role"] == "owner" and works(each.document, now)
-    }
-    until = _until(owners[leaving]) if leaving in owners else 0.0
-    lasting = min(until, now + LASTING)  # a key that ends within the day is no way in, unless the leaving one ends sooner
-    return {id for id, each in owners.items() if id != leaving and id not in gone and _until(each) >= lasting}
-
-
-def _leaving(context: Context, notes: Record | None) -> dict[str, float]:
-    """Keys that somebody began to take away a moment ago. What is older has been done, or failed and left the key as it was."""
-    noted: dict[str, float] = notes.document.get("leaving", {}) if notes else {}
-    return {id: at for id, at in noted.items() if context.seam.now() - at < UNDER_WAY}
-
-
-def _until(document: Document) -> float:
-    return inf if document["expires"] is None else float(document["expires"])
 
 
 def key_digest(raw: str) -> str:

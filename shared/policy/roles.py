@@ -12,7 +12,7 @@ TITLES = {
 ADDED = {
     "read_only": ("view_billing", "search", "view_sync", "view_attempts"),
     "billing_clerk": ("refund",),
-    "billing_manager": (),
+    "billing_manager": ("block_payer",),
     "owner": ("manage_keys", "view_audit", "manage_sync", "view_all_attempts", "end_attempts"),
 }
 
@@ -28,6 +28,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {role: _permissions(role) for role in R
 def may(role: str, permission: str) -> bool:
     """Whether the role holds the permission. An unknown role holds none."""
     return permission in PERMISSIONS.get(role, frozenset())
+
+
+def covers(role: str, other: str) -> bool:
+    """Whether a role may do all that another one may."""
+    return PERMISSIONS.get(other, frozenset()) <= PERMISSIONS.get(role, frozenset())
 
 
 def who_may(permission: str) -> tuple[str, ...]:

@@ -92,6 +92,7 @@ class Attempt:
     form: int
     settled: Settled
     view: dict[str, Any]
+    told: dict[str, Any]  # what its rows say it is about
     movement: tuple[str, ...]
     lease: Lease | None
     sent: int
@@ -167,6 +168,7 @@ class New:
     request: str
     settled: Settled
     view: dict[str, Any]
+    told: dict[str, Any]
     movement: tuple[str, ...]
     lease: Lease | None
     correlation_id: str | None = None
@@ -186,6 +188,7 @@ class New:
             form=FORM,
             settled=self.settled,
             view=self.view,
+            told=self.told,
             movement=self.movement,
             lease=self.lease,
             sent=self.sent,

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.actor import Origin
 from shared.context import Context
+from shared.road.about import TOLD
 from shared.road.attempt import MAY, OPEN, Asker, Attempt, By, Lease, Looks, New, State, Unreadable
 from shared.road.calls import Settled
 from shared.road.identity import LEGACY
@@ -59,6 +60,7 @@ def _read(record: Record, document: Mapping[str, Any]) -> Attempt:
         form=int(document.get("form", LEGACY)),
         settled=Settled(settled["arguments"], settled["summary"], amount, settled.get("currency")),
         view=dict(document.get("view") or {}),
+        told={name: value for name, value in dict(document.get("told") or {}).items() if name in TOLD},
         movement=tuple(document.get("movement") or ()),
         lease=Lease(lease["token"], float(lease["until"])) if lease else None,
         sent=int(document.get("sent", 1)),
@@ -102,6 +104,7 @@ def write(attempt: Attempt) -> dict[str, Any]:
         "request": attempt.request,
         "settled": {name: getattr(attempt.settled, name) for name in SETTLED},
         "view": attempt.view,
+        "told": attempt.told,
         "movement": list(attempt.movement),
         "lease": asdict(attempt.lease) if attempt.lease else None,
         "looks": asdict(attempt.looks),

@@ -1,7 +1,11 @@
 """What a write declares of itself, as words that approvals, caps, agents and the timer can go by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from shared.policy.effects import EFFECTS
 
 
 class Category(StrEnum):
@@ -66,17 +70,57 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Besides:
+    """An effect besides money, by its name in the policy's `EFFECTS`: always, or where an argument has one of some values."""
+
+    effect: str
+    argument: str | None = None
+    values: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.effect not in EFFECTS:
+            raise ValueError(f"The policy knows no effect {self.effect}.")
+
+    def follows(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call with these arguments has it."""
+        return self.argument is None or arguments.get(self.argument) in self.values
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
-    """`movement` names the settled arguments that make two calls the same movement; none where nothing can move twice."""
+    """`movement` names the settled arguments that make two calls the same movement; none where nothing can move twice.
+
+    `effects` is what it does besides moving money and changing what it names: none is said aloud. `told` names the settled arguments that
+    its audit rows repeat; the others are there as a digest alone. `gives` names the argument that holds a role which somebody gets.
+    """
 
     moves_money: bool
     category: Category
     repeats: Repeats
     reversible: Reversible
+    effects: tuple[Besides, ...]
     movement: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    gives: str | None = None
 
     def __post_init__(self) -> None:
         if (self.repeats is Repeats.NOTICED) != bool(self.movement):
             raise ValueError("What is noticed names its movement, and what names a movement is noticed.")
         if self.moves_money and self.repeats is not Repeats.NOTICED:
             raise ValueError("A movement of money is noticed.")
+
+    @property
+    def destructive(self) -> bool:
+        """Whether a call can do something that nothing takes back: an annotation is read before there are arguments."""
+        return self.reversible.how is Reversal.NOT_AT_ALL or any(EFFECTS[each.effect].lasting for each in self.effects)
+
+    def effects_of(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """The effects besides money of a call with these arguments."""
+        return tuple(each.effect for each in self.effects if each.follows(arguments))
+
+    def undo(self, arguments: Mapping[str, Any]) -> str:
+        """What can be taken back of a call with these arguments, in words."""
+        lasting = any(EFFECTS[name].lasting for name in self.effects_of(arguments))
+        if not lasting or self.reversible.how is Reversal.NOT_AT_ALL:
+            return self.reversible.sentence()
+        return f"{self.reversible.sentence()} What it does besides cannot be taken back."

@@ -12,6 +12,7 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.policy.decide import Asked, Deny, decide
 from shared.road import forms, refusals, trail, writing
+from shared.road.about import facts
 from shared.road.calls import Answer, Call
 from shared.road.operation import Input, Operation, Read, Write
 from shared.road.trail import Decided, Row
@@ -93,7 +94,8 @@ def _unparsed(
     """The row of a call whose arguments no schema has passed: of them it holds what the operation knows by name and can be written in any case."""
     known = {name: value for name in operation.input.model_fields if trail.is_plain(value := arguments.get(name))}
     call = Call(context, actor, None)
-    return Row.of(call, operation.name, decision, arguments=known, code=error.code, reference=error.reference, attempt=error.attempt)
+    failed = {"code": error.code, "reference": error.reference, "attempt": error.attempt}
+    return Row.of(call, operation.name, decision, arguments=known, **failed, **facts(operation, known, parsed=False))
 
 
 def parse(operation: Operation, arguments: Mapping[str, Any]) -> Input:

@@ -15,12 +15,16 @@ from shared.road.attempt import Attempt, By
 from shared.road.calls import Settled
 from shared.road.claims import Wanted
 from shared.road.following import side_by_side
-from shared.road.operation import Operation
+from shared.road.operation import Operation, Write
 
 
 def permission(operation: Operation, role: str, settled: Settled) -> Decision:
     """What the policy says of a settled call."""
-    return decide(Asked(role, operation.permission, settled.amount, settled.currency))
+    if not isinstance(operation, Write):
+        return decide(Asked(role, operation.permission))
+    declared, arguments = operation.declared, settled.arguments
+    gives = arguments.get(declared.gives) if declared.gives else None
+    return decide(Asked(role, operation.permission, settled.amount, settled.currency, declared.effects_of(arguments), gives))
 
 
 def require_permission(operation: Operation, role: str, settled: Settled, attempt: str | None = None) -> None:

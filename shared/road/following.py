@@ -47,7 +47,7 @@ def outcome(call: Call, attempt: Attempt, **facts: Any) -> Row:
         attempt=attempt.id,
         state=attempt.state.value,
         outcome=attempt.outcome,
-        **facts,
+        **(attempt.told | facts),
     )
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from shared.policy.effects import EFFECTS
 from shared.road.calls import Act, Call, Done, Look, Settled, View
-from shared.road.declared import Declared, Found, Repeats, Reversal
+from shared.road.declared import Declared, Found, Repeats
 from shared.road.identity import ATTEMPT, canonical_key
 
 type Verb = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -85,7 +86,7 @@ class Operation:
     @property
     def destructive(self) -> bool:
         """Whether it changes something that cannot simply be taken back."""
-        return isinstance(self, Write) and self.declared.reversible.how is Reversal.NOT_AT_ALL
+        return isinstance(self, Write) and self.declared.destructive
 
     @property
     def idempotent(self) -> bool:
@@ -117,6 +118,13 @@ class Write(Operation):
     makes: str | None  # the kind of Stripe's objects that carry the attempt's id
     shown: Callable[[Mapping[str, Any]], Done] | None  # what such an object says was done
     queue: str | None  # the queue whose function goes on with what this starts
+    derives: str | None  # the prefix of the id that what it makes here has, which follows from the attempt's
+
+    def seen(self, settled: Settled) -> dict[str, Any]:
+        """What an approver must see of a settled call, with what it does besides and what can be taken back."""
+        effects = self.declared.effects_of(settled.arguments)
+        view = self.view(settled).document(self.declared.undo(settled.arguments))
+        return view | {"notes": [*(EFFECTS[name].sentence for name in effects), *view["notes"]], "effects": list(effects)}
 
     @property
     def wakes(self) -> str | None:
@@ -157,6 +165,7 @@ def write(
     agents: bool = True,
     makes: str | None = None,
     queue: str | None = None,
+    derives: str | None = None,
 ) -> Callable[[type], Write]:
     """Makes a class an operation that changes something. Its name is the operation's; it holds the parts of a write, all of them, in one order:
 
@@ -197,6 +206,7 @@ def write(
             makes=makes,
             shown=part["shown"],
             queue=queue,
+            derives=derives,
         )
 
     return register

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from shared.road import attempts, claims, looking, refusals
+from shared.road.about import facts
 from shared.road.asked import Asked, Prepared, Repeat, Settle, Start, did, found_and_settled, movement_of
 from shared.road.attempt import Attempt, By, Lease, Looks, New, State
 from shared.road.calls import Done, Settled
@@ -65,7 +66,7 @@ async def held(asked: Asked, attempt: Attempt, to: State | None, step: str) -> A
 
 async def _recorded(asked: Asked, settled: Settled, movement: tuple[str, ...]) -> Attempt:
     """The attempt, recorded before the act. Raises `unavailable` where another call with the same key came first."""
-    view = asked.operation.view(settled).document(asked.operation.declared.reversible.sentence())
+    view = asked.operation.seen(settled)
     new = replace(_new(asked, settled, movement), view=view, lease=Lease(asked.context.seam.token(12), asked.until))
     made = await attempts.start(asked.context, new)
     if made is not None:
@@ -97,6 +98,7 @@ def _new(asked: Asked, settled: Settled, movement: tuple[str, ...]) -> New:
         request=request_digest(asked.given),
         settled=settled,
         view={},
+        told=facts(asked.operation, settled.arguments, asked.id),
         movement=movement,
         lease=None,
         correlation_id=correlation_id(),

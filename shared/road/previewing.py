@@ -67,7 +67,7 @@ async def _preview_of(asked: Asked, earlier: Attempt) -> Preview:
 def _body(asked: Asked, settled: Settled, would: str, reason: str, view: dict[str, Any] | None = None) -> dict[str, Any]:
     """`view` is the one that was recorded, where there is one: it has facts that only the settling knew."""
     if would != "refuse":
-        view = view or asked.operation.view(settled).document(asked.operation.declared.reversible.sentence())
+        view = view or asked.operation.seen(settled)
     body = {"status": "preview", "would": would, "summary": settled.summary, "settled": settled.arguments, "reason": reason, "view": view}
     return {name: value for name, value in body.items() if value is not None}
 

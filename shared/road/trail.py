@@ -1,9 +1,8 @@
 """The audit row of a call: made along the road by one function and appended, never changed."""
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -12,12 +11,11 @@ from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.credentials import address, cleared
 from shared.errors import BillyError
+from shared.road.about import OWN_ID, STRIPE_ID, ids, object_of
 from shared.road.calls import Act, Call
-from shared.road.identity import digest
+from shared.road.digests import canonical, digest_of
 from shared.telemetry.correlation import correlation_id
 from shared.telemetry.measures import measure
-
-STRIPE_ID = re.compile(r"(?:acct|ch|cn|cus|dp|du|evt|in|pi|plink|price|prod|promo|py|pyr|re|sub)_[A-Za-z0-9_]{1,80}")
 
 # Ids are drawn before the insert, which may take a while. Who reads on from a row stops so many seconds before now, and an insert that
 # takes longer than its share of them draws its id anew: so nothing appears behind a reader.
@@ -28,18 +26,20 @@ PAGE = 100  # rows
 LONGEST_TEXT = 300  # characters of an argument that a row is made of before it is parsed
 
 AS_IT_IS = (
-    *("code", "arguments_digest", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"),
-    *("settled_later", "found", "reason", "object", "reference"),
+    *("code", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"),
+    *("settled_later", "found", "reason", "object", "about", "effects", "right", "key_state", "reference"),
 )
 
 
 class Decided(StrEnum):
-    """What a row tells of a call. All but `OUTCOME` are the one row of its being asked."""
+    """What a row tells of a call. `OUTCOME`, `GIVEN` and `TAKEN` tell what came of it; the others are the one row of its being asked."""
 
     ALLOWED = "allowed"
     DENIED = "denied"  # the policy said no
     REFUSED = "refused"  # it never reached the policy, or may not be done now
     PREVIEW = "preview"
+    GIVEN = "given"  # a right, by a call that was allowed
+    TAKEN = "taken"  # a right, for good: such a row outweighs whatever the records say
     OUTCOME = "outcome"  # how an attempt ended, or what Stripe shows of it later
 
 
@@ -57,7 +57,7 @@ class Row:
     decision: Decided
     actor: Actor | None = None
     code: str | None = None
-    arguments_digest: str | None = None
+    spelt: bytes | None = field(default=None, repr=False)  # the arguments, of which the row keeps a digest
     stripe_ids: tuple[str, ...] = ()
     attempt: str | None = None
     state: str | None = None
@@ -70,23 +70,30 @@ class Row:
     settled_later: bool | None = None
     found: str | None = None  # who told the outcome: `stripe`, or `person`
     reason: str | None = None
-    object: str | None = None  # what of Billy's own it is about, such as a key's id
+    object: str | None = None  # the one thing that it is about, of Billy's or of Stripe's, by its id
+    about: Mapping[str, Any] | None = None  # what the operation tells of it, such as a key's role and end
+    effects: tuple[str, ...] = ()  # what it does besides moving money
+    own_ids: tuple[str, ...] = ()
+    right: str | None = None  # the kind of right that was given or taken
+    key_state: str | None = None  # of a known key that does not work: revoked, or expired
     reference: str | None = None
     notes: tuple[str, ...] = ()
     correlation: str | None = None
 
     @classmethod
     def of(cls, call: Call | Act, operation: str, decision: Decided, *, arguments: Any = None, also: Any = None, **facts: Any) -> Self:
-        """The row of a call: who, from where, the digest of the arguments, and Stripe's ids among them (and in `also`)."""
+        """The row of a call: who, from where, the digest of the arguments, what it is about, and all ids among them (Stripe's in `also` too)."""
         row = cls(operation, call.actor.origin, decision, call.actor, **facts)
         return replace(
             row,
-            arguments_digest=digest(arguments) if arguments is not None else None,
-            stripe_ids=tuple(stripe_ids([arguments, also])),
+            spelt=canonical(arguments) if arguments is not None else None,
+            object=row.object or object_of(arguments),
+            stripe_ids=tuple(ids([arguments, also], STRIPE_ID)),
+            own_ids=tuple(ids(arguments, OWN_ID)),
         )
 
-    def document(self, id: str, now: float) -> dict[str, Any]:
-        """Plain JSON; facts that are not there are left out."""
+    def document(self, id: str, now: float, digest: str | None = None) -> dict[str, Any]:
+        """Plain JSON; facts that are not there are left out. `digest` is that of the arguments."""
         actor = self.actor
         whole: dict[str, Any] = {
             "id": id,
@@ -100,26 +107,14 @@ class Row:
             "client": cleared(self.origin.client) if self.origin.client else None,
             "correlation_id": self.correlation or correlation_id(),
             "decision": self.decision.value,
+            "arguments_digest": digest,
             "stripe_ids": list(self.stripe_ids),
+            "own_ids": list(self.own_ids) or None,
             "notes": list(self.notes) or None,
         }
         whole |= {name: getattr(self, name) for name in AS_IT_IS}
+        whole["effects"] = list(self.effects) or None
         return {name: value for name, value in whole.items() if value is not None}
-
-
-def stripe_ids(value: Any) -> list[str]:
-    """Every Stripe id among the values of a small JSON value, sorted, at most 20."""
-    found: set[str] = set()
-    waiting: list[Any] = [value]
-    while waiting:
-        each: Any = waiting.pop()
-        if isinstance(each, Mapping):
-            waiting.extend(each.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        elif isinstance(each, Sequence) and not isinstance(each, str | bytes):
-            waiting.extend(each)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(each, str) and STRIPE_ID.fullmatch(each):
-            found.add(each)
-    return sorted(found)[:20]
 
 
 def is_plain(value: Any) -> bool:
@@ -131,6 +126,7 @@ def is_plain(value: Any) -> bool:
 
 async def append(context: Context, row: Row) -> str:
     """Appends a row and answers its id. Raises `unavailable` where it cannot be kept: what cannot be recorded is not done."""
+    digest = await digest_of(context, row.spelt) if row.spelt is not None else None
     cause: Exception | None = None
     drawn: list[str] = []
     for _ in range(DRAWS):
@@ -139,7 +135,7 @@ async def append(context: Context, row: Row) -> str:
         drawn.append(id)
         try:
             async with asyncio.timeout(LONGEST_INSERT):
-                await context.audit.append(row.document(id, context.seam.now()) | anew)
+                await context.audit.append(row.document(id, context.seam.now(), digest) | anew)
         except TimeoutError as slow:
             cause = slow
             continue
@@ -168,6 +164,20 @@ def low_water(context: Context) -> str:
     return context.seam.id("aud", context.seam.now() - DISTANCE)
 
 
-async def refused(context: Context, origin: Origin, error: BillyError, operation: str | None = None, actor: Actor | None = None) -> None:
-    """The row of a call that never reached the road: no key, a bad address, a body that cannot be read."""
-    await append(context, Row(operation or "unknown", origin, Decided.REFUSED, actor, error.code, attempt=error.attempt))
+async def refused(
+    context: Context,
+    origin: Origin,
+    error: BillyError,
+    operation: str | None = None,
+    actor: Actor | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> None:
+    """The row of a call that never reached the road: no key, a bad address, a body that cannot be read, a tool that is not offered.
+
+    Of `arguments`, where they could be read, the ids alone are told.
+    """
+    who = actor or error.caller  # of whom the caller itself is told nothing
+    row = Row(operation or "unknown", origin, Decided.REFUSED, who, error.code, attempt=error.attempt, key_state=error.key_state)
+    plain = {name: value for name, value in (arguments or {}).items() if is_plain(value)}
+    named = {"object": object_of(plain), "stripe_ids": tuple(ids(plain, STRIPE_ID)), "own_ids": tuple(ids(plain, OWN_ID))}
+    await append(context, replace(row, **named))

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.errors import BillyError
 from shared.road import attempts, looking, refusals, trail
+from shared.road.about import facts
 from shared.road.asked import Asked, Preview, Repeat, Settle, Start
 from shared.road.attempt import Attempt, By, State
 from shared.road.attempts import Changed
@@ -43,7 +44,16 @@ async def write(operation: Write, call: Call) -> Answer:
         raise error from None
     match prepared:
         case Preview(body, arguments, attempt):
-            row = Row.of(call, operation.name, Decided.PREVIEW, arguments=arguments, attempt=attempt, dry_run=True, code=body.get("code"))
+            row = Row.of(
+                call,
+                operation.name,
+                Decided.PREVIEW,
+                arguments=arguments,
+                attempt=attempt,
+                dry_run=True,
+                code=body.get("code"),
+                **facts(operation, arguments),
+            )
             await trail.append(call.context, row)
             return Answer(body)
         case Repeat(attempt):
@@ -195,11 +205,13 @@ def _begins(asked: Asked, doing: Act, *, again: bool, told: bool) -> Row:
         again=again or None,
         amount=None if told else settled.amount,
         currency=None if told else settled.currency,
+        **facts(asked.operation, settled.arguments, doing.attempt),
     )
 
 
-def _row(asked: Asked, decision: Decided, *, also: Any = None, **facts: Any) -> Row:
-    return Row.of(asked.call, asked.operation.name, decision, arguments=asked.given, also=also, **facts)
+def _row(asked: Asked, decision: Decided, *, also: Any = None, **more: Any) -> Row:
+    of = facts(asked.operation, asked.given)
+    return Row.of(asked.call, asked.operation.name, decision, arguments=asked.given, also=also, **(of | more))
 
 
 def _succeeded(attempt: Attempt, result: Any) -> dict[str, Any]:

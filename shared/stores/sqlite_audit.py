@@ -30,11 +30,17 @@ BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
 
 
+ABOUT = """
+CREATE INDEX by_object ON audit (json_extract(entry, '$.object'), id) WHERE json_extract(entry, '$.object') IS NOT NULL;
+
+CREATE INDEX by_right ON audit (json_extract(entry, '$.right'), id) WHERE json_extract(entry, '$.right') IS NOT NULL"""
+
+
 class SqliteAuditLog:
     """`AuditLog` over `audit.sqlite` in a folder. Open it once in a process, and close it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = Database(path, (MIGRATION,))
+        self._file = Database(path, (MIGRATION, ABOUT))
 
     @classmethod
     def open(cls, folder: Path) -> Self:

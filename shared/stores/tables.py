@@ -1,8 +1,8 @@
 """The audit log in Azure Table Storage: rows are inserted and read, and the app's identity may do nothing else.
 
 A row of an attempt is kept twice: where its time is, and where its attempt is, because the service has no second index and an attempt is
-looked up by its id years later. The copy is written first. A crash between the two leaves a copy of a row that was never promised, never
-a promised row without its copy.
+looked up by its id years later. So is a row about a key, and one that gives or takes a right. The copies are written first. A crash between
+leaves a copy of a row that was never promised, never a promised row without its copy.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from azure.data.tables.aio import TableClient
 from shared.errors import BillyError
 from shared.stores.identity import is_loopback
 from shared.stores.protocols import Exists
-from shared.stores.tables_keys import SHARDS, attempt_partition, backwards, bounds, partition, shard_of
+from shared.stores.tables_keys import SHARDS, backwards, bounds, copies_of, partition, shard_of
 from shared.stores.tables_walk import FIRST, walk
 
 TABLE = "audit"
 NEEDED = ("id", "at", "operation", "actor")
-COLUMNS = ("operation", "actor", "attempt", "decision")  # what the service itself compares; the rest is compared here
+COLUMNS = ("operation", "actor", "attempt", "decision", "object", "right")  # what the service itself compares; the rest is compared here
 LARGEST = 30_000  # characters of a row; a property takes 32 Ki UTF-16 units
 LARGEST_PAGE = 1000  # rows in one answer of the service
 UNEVEN = 16  # rows that a shard may hold above twice its share of what is wanted
@@ -75,9 +75,7 @@ class TablesAuditLog:
             raise ValueError(f"An audit row is at most {LARGEST} characters long.")
         id: str = row["id"]
         columns = {name: row[name] for name in COLUMNS if isinstance(row.get(name), str)}
-        places = [partition(shard_of(id), id)]
-        if (copy := attempt_partition(row.get("attempt"))) is not None:
-            places.insert(0, copy)
+        places = [*copies_of(row), partition(shard_of(id), id)]
         try:
             for place in places:
                 await self._insert(place, backwards(id), text, columns)
@@ -85,9 +83,9 @@ class TablesAuditLog:
             raise _unavailable() from failure
 
     async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """Newest first. By `attempt` one partition is read; by anything else the log, from `after` on until `limit` rows are found."""
+        """Newest first. By `attempt`, `right` or a key as `object` one partition is read; by anything else the log, from `after` on until `limit` rows are found."""
         wanted = dict(where or {})
-        copies = attempt_partition(wanted.get("attempt"))
+        copies = next(iter(copies_of(wanted)), None)
         try:
             if copies is not None:
                 below = {} if after is None else {"position": backwards(after)}
@@ -107,7 +105,7 @@ class TablesAuditLog:
         `list` looks for it in the whole log: whoever wants an answer soon asks for a shorter range.
         """
         wanted = dict(where or {})
-        copies = attempt_partition(wanted.get("attempt"))
+        copies = next(iter(copies_of(wanted)), None)
 
         async def stretch(low: str, high: str, most: int | None) -> Sequence[dict[str, Any]] | None:
             each = [_in_partition(copies, low, high)] if copies else [_between(shard, low, high) for shard in range(SHARDS)]

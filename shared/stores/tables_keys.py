@@ -7,7 +7,9 @@ backwards, because the service gives rows in ascending order alone and people re
 
 import re
 from bisect import bisect_right
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 SHARDS = 8  # 16,000 rows a second at most, near the account's own limit. Never changed: a reader asks every shard
 BUCKET = 9  # characters of an id that name its partition: `aud_` and 5 of time, which is 9.3 hours
@@ -15,6 +17,7 @@ PREFIX, ALPHABET = "aud_", "0123456789abcdefghjkmnpqrstvwxyz"  # an id is the pr
 TIME = 10
 LAST = "g"  # above every hexadecimal digit, so that an id comes before what it begins with
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_KEY = re.compile(r"key_[0-9a-z]{1,40}")
 
 
 def backwards(id: str) -> str:
@@ -40,6 +43,24 @@ def bounds(shard: int) -> tuple[str, str]:
 def attempt_partition(attempt: object) -> str | None:
     """The partition that holds copies of an attempt's rows, or None for what is no attempt's id."""
     return f"attempt-{attempt}" if isinstance(attempt, str) and _PLAIN.fullmatch(attempt) else None
+
+
+def object_partition(object: object) -> str | None:
+    """The partition that holds copies of the rows about one key, or None for any other object, whose rows are too many to be kept twice."""
+    return f"object-{object}" if isinstance(object, str) and _KEY.fullmatch(object) else None
+
+
+def right_partition(right: object) -> str | None:
+    """The partition that holds copies of the rows that give or take rights of a kind."""
+    return f"right-{right}" if isinstance(right, str) and _PLAIN.fullmatch(right) else None
+
+
+COPIES = {"attempt": attempt_partition, "object": object_partition, "right": right_partition}  # by the field that is looked up
+
+
+def copies_of(row: Mapping[str, Any]) -> list[str]:
+    """The partitions, besides that of its time, in which a row is kept."""
+    return [place for field, of in COPIES.items() if (place := of(row.get(field))) is not None]
 
 
 def moment(id: str) -> int:

@@ -1,8 +1,9 @@
 """One exchange at a surface: from where it came, who asks, and that one row tells of it whatever happens, a crash of the surface too."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from shared.actor import Actor, Origin
 from shared.context import Context
@@ -20,12 +21,13 @@ class Exchange:
     operation: str | None = None
     actor: Actor | None = None
     told: bool = False
+    arguments: Mapping[str, Any] | None = None  # those that the operation knows by name, where it came so far
 
     async def tell(self, error: BillyError) -> None:
         """Leaves the row of an exchange that ends with an error, unless there is one. Raises `unavailable` where it cannot be kept."""
         if not self.told:
             self.told = True
-            await refused(self.context, self.origin, error, self.operation, self.actor)
+            await refused(self.context, self.origin, error, self.operation, self.actor, self.arguments)
 
 
 @asynccontextmanager

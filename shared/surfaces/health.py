@@ -5,6 +5,7 @@ from typing import Any
 from shared.context import Context
 from shared.instants import iso
 from shared.operations import freshness
+from shared.people.restored import is_older
 from shared.settings import VERSION
 
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
@@ -24,4 +25,12 @@ async def health(context: Context) -> tuple[dict[str, Any], int]:
         "as_of": iso(oldest) if oldest is not None else None,
         "age": max(0, int(context.seam.now() - oldest)) if oldest is not None else None,
     }
-    return answer | {"mirror": mirror}, 200
+    return answer | {"mirror": mirror, "keys": {"older_than_audit": await _are_keys_older(context)}}, 200
+
+
+async def _are_keys_older(context: Context) -> bool | None:
+    """Whether the records are an older copy that had forgotten revocations or keys; None where that cannot be asked."""
+    try:
+        return await is_older(context)
+    except Exception:
+        return None

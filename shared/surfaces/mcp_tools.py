@@ -1,6 +1,6 @@
 """The catalogue as MCP tools. Imported on the first call to /mcp, because it brings the SDK with it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -88,7 +88,7 @@ async def _list_tools(context: Any, params: types.PaginatedRequestParams | None)
 
 async def _call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
     caller = caller_of(context)
-    operation = await _permitted(caller, params.name)
+    operation = await _permitted(caller, params.name, params.arguments or {})
     caller.exchange.told = True
     try:
         answered = await execute(operation, params.arguments or {}, caller.actor, caller.context)
@@ -98,12 +98,13 @@ async def _call_tool(context: Any, params: types.CallToolRequestParams) -> types
     return _result(answered.body)
 
 
-async def _permitted(caller: Caller, name: str) -> Operation:
+async def _permitted(caller: Caller, name: str, arguments: Mapping[str, Any]) -> Operation:
     """The operation of a tool's name. One that is not offered to this caller gets the answer of one that does not exist."""
     found = next((each for each in catalogue.OPERATIONS if each.tool == name and each.agents), None)
     if found is not None and roles.may(caller.actor.role, found.permission) and caller.selection.admits(found):
         return found
     caller.exchange.operation = found.name if found else None
+    caller.exchange.arguments = {each: arguments[each] for each in found.input.model_fields if each in arguments} if found else None
     await caller.exchange.tell(BillyError("not_found" if found is None else "not_allowed", "There is no such tool."))
     raise MCPError(types.INVALID_PARAMS, "There is no such tool for this key.")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shared.money import Money
 from shared.policy import caps, roles
+from shared.policy.effects import EFFECTS
 from shared.road.catalogue import OPERATIONS
 
 
@@ -21,6 +22,12 @@ def page() -> str:
     for operation in OPERATIONS:
         marks = ["yes" if roles.may(role, operation.permission) else "no" for role in roles.ROLES]
         lines.append(f"| `{operation.name}` | " + " | ".join(marks) + " |")
+    lines += ["", "## What a write may do besides moving money", "", "Each needs a permission of its own."]
+    lines += ["", "| effect | permission | " + " | ".join(roles.TITLES[role] for role in roles.ROLES) + " | what it is |"]
+    lines.append("|---|---|" + "---|" * (len(roles.ROLES) + 1))
+    for name, effect in EFFECTS.items():
+        marks = ["yes" if roles.may(role, effect.permission) else "no" for role in roles.ROLES]
+        lines.append(f"| `{name}` | `{effect.permission}` | " + " | ".join(marks) + f" | {effect.sentence} |")
     lines += [
         "",
         "## What one transaction may move",

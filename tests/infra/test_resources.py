@@ -218,7 +218,7 @@ def test_azd_deploys_the_service_that_the_app_is_tagged_with(infra: Infrastructu
 
 def test_every_alert_listens_for_something_that_is_said(infra: Infrastructure) -> None:
     rules = {rule["name"]: rule for rule in infra.variable("modules/alerts.bicep", "rules")}
-    from shared.operations.alarms import ATTEMPTS_UNSETTLED, MIRROR_OLD
+    from shared.operations.alarms import ATTEMPTS_UNSETTLED, DIGESTS_MISSING, KEYS_OLDER, MIRROR_OLD
     from shared.road.settling import FAILED_LATER, NEEDS_PERSON
     from shared.road.shown import DISAGREES
 
@@ -227,6 +227,8 @@ def test_every_alert_listens_for_something_that_is_said(infra: Infrastructure) -
         "unknown-attempts": {ATTEMPTS_UNSETTLED},
         "needs-a-person": {NEEDS_PERSON, FAILED_LATER},
         "money-disagrees": {DISAGREES},
+        "keys-older": {KEYS_OLDER},
+        "digests-missing": {DIGESTS_MISSING},
     }
     assert set(rules) == {"poison-messages", "audit-touched", *lines}
     for name, said in lines.items():

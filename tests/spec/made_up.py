@@ -10,7 +10,7 @@ from shared.road.calls import Act, Call, Done, Look, Settled, View
 from shared.road.declared import Category, Declared, Found, Repeats, Reversal, Reversible
 from shared.road.operation import WriteInput, write
 
-DECLARED = Declared(False, Category.PROMISES, Repeats.NEVER, Reversible(Reversal.NOT_AT_ALL))
+DECLARED = Declared(False, Category.PROMISES, Repeats.NEVER, Reversible(Reversal.NOT_AT_ALL), ())
 LETTERS: list[str] = []  # that were posted
 
 

@@ -29,8 +29,12 @@ async def test_the_key_that_the_deployer_drew_becomes_the_owners(fresh: Context)
     assert await adopt_first_key(fresh)
     found = await find_key(fresh, DRAWN)
     assert found and (found["role"], found["name"]) == ("owner", "First owner")
-    (row,) = await fresh.audit.list(limit=9)
-    assert (row["operation"], row["decision"]) == ("create_key", "allowed") and DRAWN not in str(row)
+    given, row = await fresh.audit.list(limit=9)
+    assert [(each["operation"], each["decision"]) for each in (row, given)] == [("create_key", "allowed"), ("create_key", "given")]
+    for each in (row, given):
+        assert (each["object"], each["about"]["role"], each["about"]["expires"]) == (found["key_id"], "owner", None) and DRAWN not in str(
+            each
+        )
 
 
 async def test_it_is_taken_once_and_never_where_a_key_was_made_before(fresh: Context) -> None:

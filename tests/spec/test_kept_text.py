@@ -200,7 +200,7 @@ INVISIBLE += [
 INVISIBLE += ["\u2800", "\u034f", "\u180e", "\u115f", "\u3164", "\uffa0"]
 
 
-@pytest.mark.requirement("SC-55")
+@pytest.mark.requirement("SC-55", "SC-73")
 def test_no_invisible_letter_is_left_wherever_it_stands() -> None:
     assert len(INVISIBLE) > 4_000
     left = [hex(ord(each)) for each in INVISIBLE if each not in "\x1b\x90\x98\x9b\x9d\x9e\x9f" and clean(f"{each}a{each}b{each}") != "ab"]

@@ -14,7 +14,7 @@ from tests.road.faulty import Faulty, Trouble, unavailable
 from tests.road.script import Script
 from tests.road.stores import KINDS, Kind
 from tests.spec.conftest import Billy
-from tests.spec.inside import Inside, on_virtual_time
+from tests.spec.inside import USUAL, Inside, on_virtual_time
 
 
 def disk_full() -> Exception:
@@ -180,10 +180,28 @@ async def test_a_key_whose_record_was_written_twice_is_revoked_in_both(inside: I
 @on_virtual_time
 async def test_an_owners_key_that_somebody_only_began_to_revoke_is_a_way_in_again_later(inside: Inside, kind: Kind) -> None:
     await inside.person("other")
-    inside.trouble.add("records.replace keys", *[Trouble(away=True)] * 3)
+    inside.trouble.add("audit.append*", USUAL, *[Trouble(away=True)] * 2)  # after that of the call: that of what is taken away
     assert (await inside.call("revoke_key", id=inside.people["other"].id)).code == "unavailable"
     await inside.rest()
     assert (await inside.call("revoke_key", by="other", id=inside.people["owner"].id)).error is None
+    assert await owners_left(inside) == 1
+
+
+@pytest.mark.requirement("SC-76", "SC-106")
+@pytest.mark.parametrize("kind", KINDS)
+@on_virtual_time
+async def test_a_key_that_the_audit_log_says_was_taken_away_is_gone_also_where_its_record_could_not_be_written(
+    inside: Inside, kind: Kind
+) -> None:
+    other = await inside.person("other")
+    inside.trouble.add("records.replace keys", *[Trouble(away=True)] * 3)
+    told = await inside.call("revoke_key", id=other.id)
+    assert told.code == "unavailable"
+    assert (await inside.call("create_key", by="other", name="x", role="read_only")).code == "unauthenticated", "from that moment on"
+    await inside.rest()
+    record = await find_record(inside.context, other.id)
+    assert record is not None and record.document["revoked"] is not None
+    assert await inside.state(told.attempt) == "succeeded"
     assert await owners_left(inside) == 1
 
 

@@ -12,7 +12,7 @@ from shared.road.operation import MovementInput, Write, WriteInput, write
 from tests.spec.made_up import MADE_UP
 
 WRITES = [each for each in (BY_NAME | MADE_UP).values() if isinstance(each, Write)]
-HARMLESS = Declared(False, Category.NONE, Repeats.SAFE, Reversible(Reversal.FULLY))
+HARMLESS = Declared(False, Category.NONE, Repeats.SAFE, Reversible(Reversal.FULLY), ())
 PARTS: dict[str, Any] = {
     "Input": WriteInput,
     "settle": lambda call: None,
@@ -83,7 +83,7 @@ def test_repeat_of_is_for_movements_alone() -> None:
 )
 def test_what_a_write_says_of_its_repeats_fits_its_movement(moves_money: bool, repeats: Repeats, movement: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="notice"):
-        Declared(moves_money, Category.NONE, repeats, Reversible(Reversal.FULLY), movement)
+        Declared(moves_money, Category.NONE, repeats, Reversible(Reversal.FULLY), (), movement)
 
 
 @pytest.mark.parametrize("operation", WRITES, ids=lambda each: each.name)

@@ -37,6 +37,18 @@ var rules = [
     query: 'AppTraces | where Message contains "billy.stripe_disagrees"'
   }
   {
+    name: 'keys-older'
+    severity: 1
+    text: 'The records of keys are older than the audit log: they were restored, lost or replaced. What was revoked stays revoked; docs/operate.md says what to look at.'
+    query: 'AppTraces | where Message contains "billy.keys_older_than_audit"'
+  }
+  {
+    name: 'digests-missing'
+    severity: 3
+    text: 'Audit rows carry no digest of the arguments, because the secret audit-digest is not set or cannot be read. docs/operate.md says how to set it.'
+    query: 'AppTraces | where Message contains "billy.digests_missing"'
+  }
+  {
     name: 'audit-touched'
     severity: 0
     text: 'Somebody changed or deleted audit rows, or the table. The app cannot: a person with wider rights did.'
