@@ -1,18 +1,21 @@
 """The kinds of objects that the mirror holds, as one table, and how Stripe's JSON becomes a mirror write."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from shared.gateway.searchable import searchable
 from shared.stores.protocols import Write
 
 API_VERSION = "2026-10-28.endive"  # the pinned SDK's; a test holds the two together, so that the SDK need not be loaded to know it
 ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
-CHOSEN_ID = re.compile(r"(?!\.{1,2}\Z)[^\x00-\x1f\x7f/\ud800-\udfff]{1,255}")
-MOST_WORDS = 1_000  # characters of searchable text kept for one object
+CHOSEN_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")  # it can be kept and found
+NOT_IN_PATH = re.compile(r"\.{1,2}\Z|.*/", re.DOTALL)  # of those: it can be listed but not asked for
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)  # a status, a currency
+LARGEST = 2**53 - 1  # the largest whole number that every store keeps exactly
 LATEST = 2**32 - 1  # no object was made after this second
 
 Object = Mapping[str, Any]
@@ -58,6 +61,7 @@ _KINDS = (
         amount="unit_amount",
         words=("nickname", "lookup_key", "product"),
         deletable=True,
+        chosen_ids=True,  # those of the plans from which they were made
     ),
     Kind(
         "coupon",
@@ -82,6 +86,7 @@ _KINDS = (
         _events("customer", "created updated deleted"),
         words=("email", "name", "description", "phone"),
         deletable=True,
+        chosen_ids=True,
     ),
     Kind(
         "subscription",
@@ -168,7 +173,12 @@ EVENT_TYPES: tuple[str, ...] = tuple(type for kind in _KINDS for type in kind.ev
 
 
 def is_id(id: str, kind: str | None = None) -> bool:
-    """Whether a text can be the id of an object of that kind (of any other object without a kind)."""
+    """Whether Stripe can be asked for a text as the id of an object of that kind (of any other object without a kind)."""
+    return may_be_id(id, kind) and not NOT_IN_PATH.match(id)
+
+
+def may_be_id(id: str, kind: str | None = None) -> bool:
+    """Whether a text can be an id at all: people choose such with a slash too, which no path may hold."""
     return bool((CHOSEN_ID if kind in KINDS and KINDS[kind].chosen_ids else ID).fullmatch(id))
 
 
@@ -187,11 +197,11 @@ def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = 
         stamp=stamp,
         body=orjson.dumps(value) if raw is None else raw,
         status=_status(facts, value),
-        customer=_id_of(value.get("customer")),
-        currency=_text(value.get("currency")),
+        customer=_customer(value),
+        currency=_code(value.get("currency")),
         amount=_amount(facts, value),
         refunded=_refunded(facts, value),
-        words=_words(facts, value),
+        words=searchable(facts.words, value),
         expects=expects,
         chosen_id=facts.chosen_ids,
     )
@@ -203,7 +213,12 @@ def _amount(facts: Kind, value: Object) -> int | None:
 
 
 def _refunded(facts: Kind, value: Object) -> int | None:
-    """What went back of what was taken: Stripe counts what a partial capture or a cancelled authorisation released among the refunds."""
+    """What went back of what was taken: Stripe counts what a partial capture or a cancelled authorisation released among the refunds.
+
+    Of a subscription, where no money is counted, it is 1 where its collection is paused: so the roll-up tells how many do not collect.
+    """
+    if facts.name == "subscription":
+        return 1 if value.get("pause_collection") else None
     told = _whole(value.get(facts.refunded)) if facts.refunded else None
     amount, taken = _whole(value.get(facts.amount)) if facts.amount else None, _whole(value.get(facts.taken)) if facts.taken else None
     if told is None or amount is None or taken is None or value.get("status") != "succeeded":
@@ -226,7 +241,7 @@ def writes_from_event(event: Object) -> list[Write]:
     """
     value = as_object(as_object(event.get("data")).get("object"))
     kind, id = value.get("object"), value.get("id")
-    if not isinstance(kind, str) or kind not in KINDS or not isinstance(id, str) or not is_id(id, kind):
+    if not isinstance(kind, str) or kind not in KINDS or not isinstance(id, str) or not may_be_id(id, kind):
         return []
     stamp = _second(event.get("created"))
     if KINDS[kind].deletable and event.get("type") == f"{kind}.deleted":
@@ -241,29 +256,9 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def _status(facts: Kind, value: Object) -> str | None:
     if facts.status:
-        return _text(value.get(facts.status))
+        return _code(value.get(facts.status))
     active = value.get("active", value.get("valid"))
     return None if active is None else "active" if active else "inactive"
-
-
-def _words(facts: Kind, value: Object) -> str:
-    return " ".join(_texts(facts, value))[:MOST_WORDS]
-
-
-def _texts(facts: Kind, value: Object) -> Iterator[str]:
-    for path in facts.words:
-        name, _, rest = path.partition(".")
-        found: Any = value.get(name)
-        while rest and found.__class__ is dict:
-            name, _, rest = rest.partition(".")
-            found = found.get(name)
-        if found.__class__ is dict:
-            found = found.get("id")
-        if found.__class__ is str and found:
-            yield found
-    metadata = value.get("metadata")
-    if metadata and metadata.__class__ is dict:
-        yield from (each for each in metadata.values() if each.__class__ is str)
 
 
 def _id_of(value: Any) -> str | None:
@@ -272,13 +267,18 @@ def _id_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _customer(value: Object) -> str | None:
+    id = _id_of(value.get("customer"))
+    return id if id is not None and may_be_id(id, "customer") else None
+
+
+def _code(value: Any) -> str | None:
+    return value if isinstance(value, str) and CODE.fullmatch(value) else None
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST else None
 
 
 def _second(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value <= LATEST else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LATEST else 0

@@ -10,7 +10,7 @@ from shared.context import ATTEMPT_METADATA, Stripe
 from shared.errors import BillyError
 from shared.money import LARGEST, Money
 from shared.operations.refundable import Rest, allow, left_of, who_pays
-from shared.operations.views import show_or_facts
+from shared.operations.views import show
 from shared.operations.written import Written
 from shared.road.calls import Act, Call, Change, Done, Look, Settled, View
 from shared.road.declared import Besides, Category, Declared, Found, Repeats, Reversal, Reversible
@@ -155,7 +155,7 @@ def refund_as_done(value: Mapping[str, Any]) -> Done:
     status = str(value.get("status"))
     amount, currency = value.get("amount"), value.get("currency")
     did = Settled({"charge": _id_of(value.get("charge")), "amount": amount, "currency": currency}, "As found at Stripe.", amount, currency)
-    return Done(show_or_facts("refund", value), None if status == "succeeded" else status, did=did)
+    return Done(show("refund", value), None if status == "succeeded" else status, did=did)
 
 
 def _is_of(refund: Mapping[str, Any], look: Look) -> bool:

@@ -20,6 +20,19 @@ class GetInvoiceInput(Input):
     )
 
 
+class ShownInvoice(Shown):
+    auto_advance: bool | None = Field(None, description="false: Stripe neither finalizes nor collects it by itself.")
+    total: int | None = Field(None, description="In minor units; negative is credit for the customer.")
+    starting_balance: int | None = Field(
+        None,
+        description="Only where it is not zero: the customer's balance when it was finalized. Negative is credit in the customer's favour, positive is owed.",
+    )
+    ending_balance: int | None = Field(None, description="The same after this invoice.")
+    lines: list[Any] | None = Field(None, description="What it charges for, with amounts in minor units.")
+    lines_has_more: bool | None = Field(None, description="true: there are more lines than are shown.")
+    lines_total: int | None = Field(None, description="How many lines there are in all, where Stripe says so.")
+
+
 @read("GET /api/invoices", permission="view_billing", tags=("core", "invoices"), input=ListInvoicesInput, output=Listing)
 async def list_invoices(call: Call) -> dict[str, Any]:
     """List invoices, newest first. Filter by status, by customer id (cus_…) and by creation date. Amounts are integers in minor units; due_date_iso says
@@ -27,7 +40,8 @@ async def list_invoices(call: Call) -> dict[str, Any]:
     return await list_kind(call, "invoice")
 
 
-@read("GET /api/invoices/{id}", permission="view_billing", tags=("invoices",), input=GetInvoiceInput, output=Shown)
+@read("GET /api/invoices/{id}", permission="view_billing", tags=("invoices",), input=GetInvoiceInput, output=ShownInvoice)
 async def get_invoice(call: Call) -> dict[str, Any]:
-    """Get one invoice by id (in_…). Shows its number, status, what is due, paid and remaining in minor units, and its dates."""
+    """Get one invoice by id (in_…). Shows its number, status, lines, what is due, paid and remaining in minor units, credit notes and the balance that
+    were set off, and its dates. lines_has_more says that not all lines are shown."""
     return await get_kind(call.context, "invoice", call.input.id, "invoice")

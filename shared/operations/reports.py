@@ -31,6 +31,7 @@ class Stats(Output):
     success_rate: float | None = Field(description="Succeeded charges as a part of succeeded and failed ones, 0 to 1; null without any.")
     failed_charges: int = Field(description="How many charges failed this month.")
     active_subscriptions: int = Field(description="How many subscriptions are active now.")
+    active_not_collecting: int = Field(description="How many of the active ones have their collection paused: nothing comes in from them.")
     subscriptions: dict[str, int] = Field(description="How many subscriptions are in each status now.")
     complete: bool = Field(description="Whether the mirror holds all of Stripe's charges and subscriptions.")
     as_of: str | None = Field(description="How recent the mirror is, as an ISO 8601 date-time in UTC.")
@@ -39,7 +40,7 @@ class Stats(Output):
 @read("GET /api/stats", permission="view_billing", tags=("core", "reports"), input=GetStatsInput, output=Stats)
 async def get_stats(call: Call) -> dict[str, Any]:
     """A snapshot of the business. Revenue of the month to date by currency in minor units (gross, refunded, net), the success rate of charges, the number
-    of failed charges, and active subscriptions. Days and months are UTC, as in 2026-11."""
+    of failed charges, and active subscriptions, of which active_not_collecting have their collection paused. Days and months are UTC, as in 2026-11."""
     now = datetime.fromtimestamp(call.context.seam.now(), UTC)
     today = int(now.timestamp()) // DAY
     charges = await call.context.mirror.totals("charge", today - now.day + 1, today)
@@ -56,6 +57,7 @@ async def get_stats(call: Call) -> dict[str, Any]:
         "success_rate": round(by_status.get("succeeded", 0) / tried, 4) if tried else None,
         "failed_charges": by_status.get("failed", 0),
         "active_subscriptions": states.get("active", 0),
+        "active_not_collecting": sum(total.refunded for total in subscriptions if total.status == "active"),
         "subscriptions": dict(sorted(states.items())),
         "complete": all(complete for complete, _ in fresh),
         "as_of": iso(min(moments)) if moments else None,

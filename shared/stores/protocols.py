@@ -13,6 +13,7 @@ class Write:
     `stamp` is a lower bound, in epoch seconds of Stripe's clock, of the moment at which `body` was true.
     `expects` is the row version that was read before the object was fetched: such a write is newer by causality
     and is refused only if somebody wrote in between (0: no row was there). `deleted` leaves a tombstone.
+    `amount` and `refunded` are what the roll-up adds up, by status and currency.
     `chosen_id`: people chose the id, and may give it to another object once this one is deleted.
     """
 

@@ -1,5 +1,7 @@
 """The calls that are made of Stripe."""
 
+from urllib.parse import unquote
+
 import pytest
 
 from shared.context import Context
@@ -26,13 +28,30 @@ async def test_a_deleted_customer_is_a_deletion_and_an_unknown_one_is_not_found(
     assert refused.value.code == "not_found"
 
 
-@pytest.mark.parametrize("id", ["", "../customers", "cus_1/sources", "cus_1?limit=1", "cus 1", "cus_é", "x" * 300])
-async def test_what_cannot_be_an_id_never_becomes_a_path(context: Context, double: Double, id: str) -> None:
+@pytest.mark.requirement("SC-89")
+@pytest.mark.parametrize(
+    "kind, id",
+    [
+        *(("charge", id) for id in ("", "../charges", "ch_1/refunds", "ch_1?limit=1", "ch 1", "ch_é", "x" * 300)),
+        *((kind, id) for kind in ("customer", "price", "product", "coupon") for id in ("", "..", ".", "../a", "a/b", "a\nb", "x" * 256)),
+    ],
+)
+async def test_what_cannot_be_an_id_never_becomes_a_path(context: Context, double: Double, kind: str, id: str) -> None:
     before = len(double.control("GET", "requests")["requests"])
+    with pytest.raises(BillyError) as refused:
+        await (await gateway(context)).retrieve(kind, id)
+    assert refused.value.code == "not_found"
+    assert len(double.control("GET", "requests")["requests"]) == before
+
+
+@pytest.mark.requirement("SC-89")
+@pytest.mark.parametrize("id", ["shop-7@harbour.example", "cus_1?limit=1", "shop 7", "Möwe", "50%", "a#b"])
+async def test_an_id_that_people_chose_is_one_encoded_part_of_the_path(context: Context, double: Double, id: str) -> None:
     with pytest.raises(BillyError) as refused:
         await (await gateway(context)).retrieve("customer", id)
     assert refused.value.code == "not_found"
-    assert len(double.control("GET", "requests")["requests"]) == before
+    asked = double.control("GET", "requests")["requests"][-1]["path"]
+    assert asked.startswith("/v1/customers/") and unquote(asked).removeprefix("/v1/customers/") == id
 
 
 async def test_a_coupon_is_found_by_an_id_that_people_chose(context: Context, double: Double) -> None:
