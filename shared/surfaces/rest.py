@@ -116,15 +116,8 @@ def _arguments(operation: Operation, request: func.HttpRequest) -> dict[str, Any
     else:
         if set(given) - {"dry_run"}:
             raise BillyError("invalid_request", "Only dry_run is taken from the query string.", next="Send the arguments in a JSON body.")
-<<<<<<< HEAD
         _add(operation, given, _object(body))
-    _add(operation, given, {name: str(request.route_params.get(name, "")) for name in operation.path_fields})
-=======
-        if "dry_run" in given:
-            given["dry_run"] = _flag(given["dry_run"])
-        _add(given, _object(body))
-    _add(given, {name: _segment(request.route_params.get(name, "")) for name in operation.path_fields})
->>>>>>> 261bdbe (One odd object takes no list away; what turns a meaning is shown; ids that people chose are followed and asked for)
+    _add(operation, given, {name: _segment(request.route_params.get(name, "")) for name in operation.path_fields})
     key = headers_of(request).get("idempotency-key")
     if operation.writes and key is not None:
         if "," in key:  # what came in two headers arrives as one, with a comma between

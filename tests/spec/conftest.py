@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import azure.functions as func
 import httpx
@@ -115,7 +116,7 @@ class Billy:
             facts,
             func.HttpRequest(
                 method=facts.verb,
-                url="http://localhost" + facts.path.format(**path),
+                url="http://localhost" + facts.path.format(**{name: quote(value, safe="%") for name, value in path.items()}),
                 headers={"authorization": f"Bearer {self.keys.get(role, role)}", "user-agent": "spec/1", **(headers or {})},
                 params={name: _text(value) for name, value in arguments.items()} if reads else {},
                 route_params=path,

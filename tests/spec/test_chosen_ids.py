@@ -58,7 +58,7 @@ async def test_a_customer_whose_id_the_company_chose_is_followed_found_shown_and
     assert got.body["id"].isprintable() and got.body["chosen_ids"]["id"].isascii()
     theirs = (await billy.call("read_only", "list_charges", customer=id)).body
     assert (theirs["total"], theirs["data"][0]["id"], unquote(theirs["data"][0]["chosen_ids"]["customer"])) == (1, "ch_Chosen1", id)
-    for words in ("second@harbour.example", id):
+    for words in ("second@harbour.example", id) if any(map(str.isalnum, id)) else ("second@harbour.example",):
         found = (await billy.call("read_only", "search", q=words)).body["data"]
         assert unquote(found[0]["chosen_ids"]["id"]) == id, "the customer comes first"
     assert await courier.bring(customer(id), "customer.deleted") == "applied"
