@@ -17,7 +17,8 @@ async def health(context: Context) -> tuple[dict[str, Any], int]:
     try:
         known = [await freshness.of(context, kind) for kind in KINDS]
     except Exception:
-        return answer | {"ready": False, "mirror": {"complete": False, "as_of": None, "age": None}}, 503
+        unknown = {"mirror": {"complete": False, "as_of": None, "age": None}, "keys": {"older_than_audit": None}}
+        return answer | {"ready": False, **unknown}, 503
     moments = [as_of for _, as_of in known if as_of is not None]
     oldest = min(moments) if len(moments) == len(KINDS) else None
     mirror = {

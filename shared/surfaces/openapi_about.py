@@ -128,8 +128,18 @@ def _health() -> dict[str, Any]:
                 },
                 "required": ["complete", "as_of", "age"],
             },
+            "keys": {
+                "type": "object",
+                "description": "Whether the records of keys are what the audit log says they are.",
+                "properties": {
+                    "older_than_audit": {
+                        "type": ["boolean", "null"],
+                        "description": "true for a day after the records were found to be an older copy, as after a restore: what was revoked stays revoked. Null where it cannot be asked.",
+                    },
+                },
+            },
         },
-        "required": ["ready", "version", "store", "mirror"],
+        "required": ["ready", "version", "store", "mirror", "keys"],
     }
     described = _about("get_health", "Whether Billy can work", answer)
     described["responses"]["503"] = {"description": "The stores do not answer.", "content": described["responses"]["200"]["content"]}

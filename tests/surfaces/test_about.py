@@ -77,7 +77,7 @@ def test_the_openapi_document_is_served_to_everybody_as_it_was_written(billy: Ru
 def test_health_is_told_to_everybody_and_holds_no_secret(billy: RunningBilly) -> None:
     reply = billy.client.get("/api/health")
     assert reply.status_code == 200
-    assert set(reply.json()) == {"ready", "version", "store", "mirror"}
+    assert set(reply.json()) == {"ready", "version", "store", "mirror", "keys"}
     assert reply.json()["ready"] is True
     Draft202012Validator(documented("/api/health")).validate(reply.json())
     assert not any(key in reply.text for key in billy.keys.values())
