@@ -14,7 +14,9 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule="45 * * * * *", run_on_startup=False)
 async def raise_alarms(timer: func.TimerRequest, context: func.Context) -> None:
     from shared.operations.alarms import alarms
+    from shared.road.trail import write_sums
 
     async with wiring.invocation(context) as billy:
+        await write_sums(billy)
         for alarm in await alarms(billy):
             say(logging.WARNING, alarm.event, **alarm.facts)

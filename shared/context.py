@@ -107,3 +107,4 @@ class Context:
     standing: dict[str, float] = field(default_factory=dict[str, float])  # when that was found last, by key
     digests: list[Any] = field(default_factory=list[Any], repr=False)  # when the secret of the digests was read, and its versions
     seam: Seam = field(default_factory=Seam)
+    counted: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)  # what `road.floods` counts in this process

@@ -185,7 +185,11 @@ def _folder(settings: Settings) -> Path:
 
 
 async def close_context(made: Context) -> None:
-    """Closes the stores and the connections of a context."""
+    """Closes the stores and the connections of a context, once what was counted is written."""
+    if made.counted:
+        from shared.road.trail import write_sums
+
+        await write_sums(made, all=True)
     door = made.stripe.__self__  # type: ignore[attr-defined]
     await door.close_all()
 

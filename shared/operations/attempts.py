@@ -15,7 +15,7 @@ from shared.road import attempts, refusals
 from shared.road.attempt import OPEN, Attempt, State
 from shared.road.calls import Call
 from shared.road.identity import ATTEMPT
-from shared.road.operation import Input, Output, read
+from shared.road.operation import Filtered, Input, Output, read
 from shared.stores.protocols import Record
 from shared.untrusted import clean_all
 
@@ -40,7 +40,7 @@ class GetAttemptInput(Input):
     id: str = Field(pattern=ATTEMPT, description="The attempt's id, which begins with att_.")
 
 
-class AttemptList(Output):
+class AttemptList(Filtered):
     """Attempts: unknown ones first, then started, failed and succeeded ones; within a state the newest first."""
 
     data: list[dict[str, Any]] = Field(description="Amounts are integers in the currency's minor unit, with a formatted twin.")

@@ -8,7 +8,7 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.road.calls import Call
 from shared.road.identity import ATTEMPT
-from shared.road.operation import Input, Output, read
+from shared.road.operation import Filtered, Input, read
 from shared.road.trail import low_water
 
 ROW = r"^aud_[0-9a-z]{26}$"
@@ -35,7 +35,7 @@ class ListAuditInput(Input):
     )
 
 
-class AuditRows(Output):
+class AuditRows(Filtered):
     """Audit rows: newest first, or with `follow` oldest first."""
 
     data: list[dict[str, Any]] = Field(

@@ -4,14 +4,14 @@ from typing import Any
 
 from shared.people.keys import every_key, shown
 from shared.road.calls import Call
-from shared.road.operation import Input, Output, read
+from shared.road.operation import Filtered, Input, read
 
 
 class ListKeysInput(Input):
     """All keys, also revoked and expired ones."""
 
 
-class Keys(Output):
+class Keys(Filtered):
     """Every key that was made, newest first; never the keys themselves."""
 
     data: list[dict[str, Any]]

@@ -16,7 +16,7 @@ from shared.operations.views import show
 from shared.road.calls import Call
 from shared.road.forms import is_placeholder
 from shared.road.identity import digest
-from shared.road.operation import Input, Output
+from shared.road.operation import Filtered, Input
 from shared.stores.protocols import Query
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -85,6 +85,12 @@ class PageInput(Input):
         None, min_length=1, max_length=200, description="The next_cursor of the page before, with the same other arguments."
     )
 
+    def understood(self) -> dict[str, Any]:
+        """Moments as the seconds that they are, in UTC."""
+        given = super().understood()
+        ends = {name: moment(given[name], end=name == "created_to") for name in ("created_from", "created_to") if name in given}
+        return given | {name: iso(at) for name, at in ends.items()}
+
 
 class ListInput(PageInput):
     """What lists of things that belong to a customer take besides."""
@@ -92,7 +98,7 @@ class ListInput(PageInput):
     customer: CustomerId | None = Field(None, description="Only this customer's: its id (cus_…, or one that the company chose).")
 
 
-class Listing(Output):
+class Listing(Filtered):
     """A page of a list. `total` counts all that match, not only this page."""
 
     data: list[dict[str, Any]] = Field(

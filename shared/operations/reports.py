@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.instants import iso
 from shared.operations import freshness
 from shared.road.calls import Call
-from shared.road.operation import Input, Output, read
+from shared.road.operation import Filtered, Input, read
 from shared.stores.protocols import Total
 
 DAY = 86_400
@@ -20,7 +20,7 @@ class GetStatsInput(Input):
     """Nothing to say: the month is this one, in UTC."""
 
 
-class Stats(Output):
+class Stats(Filtered):
     """The month to date, in UTC. Money is one entry for each currency, in its minor unit."""
 
     month: str = Field(description="The month that the figures cover from its first day until now, such as 2026-11.")

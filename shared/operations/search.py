@@ -8,7 +8,7 @@ from shared.instants import iso
 from shared.operations import freshness
 from shared.operations.views import show
 from shared.road.calls import Call
-from shared.road.operation import Input, Output, read
+from shared.road.operation import Filtered, Input, read
 
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 
@@ -28,7 +28,7 @@ class SearchInput(Input):
     limit: int = Field(20, ge=1, le=100, description="How many at most, 1 to 100.")
 
 
-class Found(Output):
+class Found(Filtered):
     """What was found, newest first; an object whose id was given comes first."""
 
     data: list[dict[str, Any]] = Field(

@@ -14,7 +14,7 @@ from shared.policy.decide import Asked, Deny, decide
 from shared.road import forms, refusals, trail, writing
 from shared.road.about import facts
 from shared.road.calls import Answer, Call
-from shared.road.operation import Input, Operation, Read, Write
+from shared.road.operation import Filtered, Input, Operation, Read, Write
 from shared.road.trail import Decided, Row
 from shared.telemetry.invocation import correlated, crashed
 from shared.telemetry.measures import measure
@@ -85,7 +85,7 @@ async def _read(operation: Read, call: Call) -> dict[str, Any]:
         await trail.append(call.context, Row.of(call, operation.name, Decided.ALLOWED, arguments=asked, code=error.code))
         raise
     await trail.append(call.context, Row.of(call, operation.name, Decided.ALLOWED, arguments=asked))
-    return body
+    return {"asked": call.input.understood()} | body if issubclass(operation.output, Filtered) else body
 
 
 def _unparsed(

@@ -19,11 +19,23 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
+    def understood(self) -> dict[str, Any]:
+        """What was given, in the one form in which it is understood; nothing that was left out."""
+        return self.model_dump(include=self.model_fields_set, exclude_none=True)
+
 
 class Output(BaseModel):
     """The shape of an answer, for schemas; answers are made as plain objects. Built on first use, because cold start counts."""
 
     model_config = ConfigDict(defer_build=True)
+
+
+class Filtered(Output):
+    """An answer that depends on filters says which of them arrived. The road fills it in."""
+
+    asked: dict[str, Any] = Field(
+        description="The filters and times that were given, as they were understood. What you gave and is not here did not arrive."
+    )
 
 
 Key = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(canonical_key)]

@@ -11,6 +11,8 @@ from shared.actor import Actor, Origin
 from shared.context import Context
 from shared.credentials import address, cleared
 from shared.errors import BillyError
+from shared.instants import iso
+from shared.road import floods
 from shared.road.about import OWN_ID, STRIPE_ID, ids, object_of
 from shared.road.calls import Act, Call
 from shared.road.digests import canonical, digest_of
@@ -26,7 +28,7 @@ PAGE = 100  # rows
 LONGEST_TEXT = 300  # characters of an argument that a row is made of before it is parsed
 
 AS_IT_IS = (
-    *("code", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again"),
+    *("code", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again", "count", "since"),
     *("settled_later", "found", "reason", "object", "about", "effects", "right", "key_state", "reference"),
 )
 
@@ -77,6 +79,8 @@ class Row:
     right: str | None = None  # the kind of right that was given or taken
     key_state: str | None = None  # of a known key that does not work: revoked, or expired
     reference: str | None = None
+    count: int | None = None  # how many calls it stands for, where it is a sum
+    since: str | None = None  # when the first of them was asked
     notes: tuple[str, ...] = ()
     correlation: str | None = None
 
@@ -126,6 +130,22 @@ def is_plain(value: Any) -> bool:
 
 async def append(context: Context, row: Row) -> str:
     """Appends a row and answers its id. Raises `unavailable` where it cannot be kept: what cannot be recorded is not done."""
+    await write_sums(context)
+    return await _append(context, row)
+
+
+async def write_sums(context: Context, *, all: bool = False) -> None:
+    """The rows of the refusals that were counted in windows that are over, or in `all`. What cannot be written is counted on; raises nothing."""
+    for kind, flood in floods.ended(context, all=all):
+        facts: dict[str, Any] = {"code": flood.code, "key_state": flood.key_state, "count": flood.more, "since": iso(flood.began)}
+        try:
+            await _append(context, Row(flood.operation, flood.origin, Decided.REFUSED, flood.who, **facts))
+        except BillyError:
+            floods.put_back(context, kind, flood)
+            return
+
+
+async def _append(context: Context, row: Row) -> str:
     digest = await digest_of(context, row.spelt) if row.spelt is not None else None
     cause: Exception | None = None
     drawn: list[str] = []
@@ -174,10 +194,16 @@ async def refused(
 ) -> None:
     """The row of a call that never reached the road: no key, a bad address, a body that cannot be read, a tool that is not offered.
 
-    Of `arguments`, where they could be read, the ids alone are told.
+    Of `arguments`, where they could be read, the ids alone are told. Without an actor it may be a part of a sum.
     """
     who = actor or error.caller  # of whom the caller itself is told nothing
-    row = Row(operation or "unknown", origin, Decided.REFUSED, who, error.code, attempt=error.attempt, key_state=error.key_state)
+    name = operation or "unknown"
+    if actor is None:
+        await write_sums(context)
+        if not floods.is_alone(context, floods.Flood(origin, error.code, name, context.seam.now(), who, error.key_state)):
+            measure("billy.decisions", operation=name, surface=origin.surface, decision=Decided.REFUSED.value, code=error.code)
+            return
+    row = Row(name, origin, Decided.REFUSED, who, error.code, attempt=error.attempt, key_state=error.key_state)
     plain = {name: value for name, value in (arguments or {}).items() if is_plain(value)}
     named = {"object": object_of(plain), "stripe_ids": tuple(ids(plain, STRIPE_ID)), "own_ids": tuple(ids(plain, OWN_ID))}
     await append(context, replace(row, **named))

@@ -92,8 +92,12 @@ def _tools(tags: tuple[str, ...]) -> dict[str, Any]:
     }
     answer: Schema = {
         "type": "object",
-        "properties": {"data": {"type": "array", "items": row}, "total": _WHOLE},
-        "required": ["data", "total"],
+        "properties": {
+            "asked": {"type": "object", "description": "The filter as it was understood."},
+            "data": {"type": "array", "items": row},
+            "total": _WHOLE,
+        },
+        "required": ["asked", "data", "total"],
     }
     described = _about("list_tools", "List the tools that this key may call", answer)
     del described["security"]

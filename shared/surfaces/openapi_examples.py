@@ -64,7 +64,15 @@ _SETTLED: dict[str, Any] = {"charge": _CHARGE["id"], "amount": 4599, "currency":
 
 
 def _list(kind: str, value: dict[str, Any], total: int) -> dict[str, Any]:
-    body = {"data": [show(kind, value)], "has_more": False, "next_cursor": None, "total": total, "complete": True, "as_of": AS_OF}
+    body = {
+        "asked": {},
+        "data": [show(kind, value)],
+        "has_more": False,
+        "next_cursor": None,
+        "total": total,
+        "complete": True,
+        "as_of": AS_OF,
+    }
     return {"one": {"value": body}}
 
 

@@ -10,9 +10,11 @@ from shared.surfaces.selection import Selection, offered
 
 
 def list_tools(catalogue: Iterable[Operation], actor: Actor, selection: Selection) -> dict[str, Any]:
-    """`{"data": [tool…], "total"}`, in the catalogue's order: what the role permits and the selection admits."""
+    """`{"asked", "data": [tool…], "total"}`, in the catalogue's order: what the role permits and the selection admits."""
     rows = [describe(operation) for operation in offered(catalogue, actor.role, selection)]
-    return {"data": rows, "total": len(rows)}
+    lists = {"methods": selection.methods, "tags": selection.tags}
+    asked = {name: sorted(words) for name, words in lists.items() if words is not None}
+    return {"asked": asked, "data": rows, "total": len(rows)}
 
 
 def describe(operation: Operation) -> dict[str, Any]:
