@@ -39,7 +39,7 @@ class AuditRows(Filtered):
     """Audit rows: newest first, or with `follow` oldest first."""
 
     data: list[dict[str, Any]] = Field(
-        description="Who, what, when, from where, the digest of the arguments, the decision, what it is about (`object`, and `about` for what was given), its effects besides money, and all ids."
+        description="Who, what, when, from where, the digest of the arguments, the decision, what it is about (`object`, and `about` for what was given), its effects besides money, and all ids. A row with `count` stands for so many refusals without a key that works, since `since`."
     )
     has_more: bool
     next_cursor: str | None = Field(description="For older rows. Null where there are none, and with follow.")

@@ -64,7 +64,7 @@ _SETTLED: dict[str, Any] = {"charge": _CHARGE["id"], "amount": 4599, "currency":
 
 
 def _list(kind: str, value: dict[str, Any], total: int) -> dict[str, Any]:
-    body = {
+    body: dict[str, Any] = {
         "asked": {},
         "data": [show(kind, value)],
         "has_more": False,

@@ -14,6 +14,7 @@ from shared import wiring
 from shared.actor import Actor, Origin
 from shared.context import Seam
 from shared.errors import BillyError
+from shared.people.keys import make_key
 from shared.road import floods, trail
 from shared.road.catalogue import OPERATIONS
 from shared.surfaces import mcp, rest
@@ -112,6 +113,23 @@ async def test_nothing_of_somebody_known_is_ever_summed(company: Company) -> Non
     rows = await company.audit()
     assert len([row for row in rows if row["actor"] != "unknown"]) == 150
     assert not any("count" in row for row in rows)
+
+
+@pytest.mark.requirement("SC-77")
+async def test_a_flood_with_a_key_that_has_expired_is_summed_under_its_name(company: Company, clock: Clock) -> None:
+    made = await make_key(company.context, "gone", "billing_clerk", int(clock.time) + 60, "system")
+    clock.time += 61
+    for _ in range(50):
+        assert await over_rest(company, "203.0.113.9", authorization=f"Bearer {made['key']}") == 401
+        await over_rest(company, "203.0.113.9")
+    clock.time += floods.WINDOW
+    await trail.write_sums(company.context)
+    assert Counter((row["actor"], row.get("key_state"), row.get("count")) for row in await told(company)) == {
+        (made["id"], "expired", None): floods.FEW,
+        (made["id"], "expired", 50 - floods.FEW): 1,
+        ("unknown", None, None): floods.FEW,
+        ("unknown", None, 50 - floods.FEW): 1,
+    }
 
 
 @pytest.mark.requirement("SC-77")

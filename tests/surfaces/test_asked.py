@@ -29,6 +29,7 @@ GIVEN: dict[str, tuple[str, Any]] = {  # a value as it is sent in an address, an
     "operation": ("create_refund", "create_refund"),
     "actor": ("system", "system"),
     "attempt": (ATTEMPT, ATTEMPT),
+    "object": ("ch_001", "ch_001"),
     "correlation_id": (TRACE, TRACE),
     "follow": (ROW, ROW),
     "list_audit.cursor": (ROW, ROW),
