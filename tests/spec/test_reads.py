@@ -171,14 +171,9 @@ async def test_search_finds_by_part_of_an_email_by_name_by_number_and_by_id(both
         assert expected in [each["id"] for each in found], words
 
 
-@pytest.mark.parametrize("words", ["a OR b", "NEAR(", "name:x", "' OR 1=1", "zzzz", "\u0000x"])
+@pytest.mark.parametrize("words", ['"', "*", "a OR b", "NEAR(", "name:x", "-", "' OR 1=1", "zzzz", "(((", "\u0000x"])
 async def test_search_takes_any_text_as_words_and_finds_nothing_quietly(both: Billy, words: str) -> None:
     assert (await both.call("read_only", "search", q=words)).body["data"] == []
-
-
-@pytest.mark.parametrize("words", ['"', "*", "-", "(((", "   "])
-async def test_a_search_for_no_word_at_all_is_refused(both: Billy, words: str) -> None:
-    assert (await both.call("read_only", "search", q=words)).error == "invalid_request"
 
 
 @pytest.mark.requirement("AB-118")
