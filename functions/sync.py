@@ -43,12 +43,15 @@ async def sync_watch(timer: func.TimerRequest, context: func.Context, wake: func
 @blueprint.timer_trigger(arg_name="timer", schedule=wiring.read_settings().sync_schedule, run_on_startup=False)
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def sync_timer(timer: func.TimerRequest, context: func.Context, wake: func.Out[str]) -> None:
-    """On the schedule: everything is read where that was never done, or where events were missed that Stripe keeps no more."""
-    from shared.gateway.feed import catch_up, is_open
-    from shared.operations.sync import is_wanting, request_run
+    """On the schedule: everything is read where that was never done, where events were missed, or where a permission has come back."""
+    from shared.gateway.backfill import regained
+    from shared.gateway.feed import catch_up, is_lasting, is_open
+    from shared.operations.sync import Wants, request_run, wants
 
     async with wiring.invocation(context) as billy:
         await catch_up(billy)
-        if not await is_open(billy) or await is_wanting(billy):
-            await request_run(billy, "system")
+        wanted = await wants(billy)
+        anew = wanted is Wants.ANEW or not await is_open(billy) or await is_lasting(billy) or await regained(billy)
+        if anew or wanted is Wants.REST:
+            await request_run(billy, "system", anew=anew)
             wake.set(WAKE)

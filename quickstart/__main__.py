@@ -32,6 +32,7 @@ FILLING = 600.0  # seconds for the sandbox: a large company takes a while
 ANSWERING = (
     5.0  # seconds for one call; while a process starts again a call waits at its socket, and who waits does not look after the processes
 )
+GRACE = 20.0  # seconds for what fails in the first synchronisation to pass after all
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -162,26 +163,28 @@ def _sandbox_port(kept: Path) -> socket.socket:
 
 
 def _first_sync(url: str, key: str, children: list[Child]) -> None:
+    """Returns when all is there, or when what is missing fails: then Billy is ready with the rest, and the screen says what is not."""
+
     def ask(method: str, body: object = None) -> dict[str, Any]:
         return wait_for(lambda: call(method, f"{url}/api/sync", key=key, body=body, timeout=ANSWERING), PATIENCE, lambda: _tend(children))
 
     state = ask("GET")
-    if state["complete"]:
-        return
-    if not state["running"]:
+    if not (state["complete"] or state["running"]):
         ask("POST", {})
-    pause = 0.1
+        state = ask("GET")
+    pause, failed_first = 0.1, None
     while not state["complete"]:
         _tend(children)
-        if state.get("last_error") and not state["running"]:
-            error = state["last_error"]
-            words = (error["detail"], error.get("next") or "") if isinstance(error, dict) else (str(error), "")
-            raise Broken(f"The first synchronisation failed. {words[0]} {words[1]}")
         prepare.progress(state)
+        rest = prepare.is_rest_failing(state)
+        failed_first = (failed_first or time.monotonic()) if rest else None
+        if rest and (not state["running"] or time.monotonic() - (failed_first or 0) > GRACE):
+            break
         time.sleep(pause)
         pause = min(pause * 1.2, 0.5)  # each look is a call like others, and leaves its row in the audit log
         state = ask("GET")
     prepare.progress(state, last=True)
+    prepare.missing(state)
 
 
 def _alive(wanted: Wanted, children: list[Child]) -> Callable[[], None]:

@@ -76,6 +76,21 @@ def progress(state: dict[str, Any], *, last: bool = False) -> None:
         print(text, flush=True)
 
 
+def is_rest_failing(state: dict[str, Any]) -> bool:
+    """Whether all that is not done of the first synchronisation fails: there is nothing to wait for."""
+    if state["stalled"] and not state["kinds"]:
+        return True
+    return bool(state["kinds"]) and all(kind["done"] or kind["error"] for kind in state["kinds"].values())
+
+
+def missing(state: dict[str, Any]) -> None:
+    """What is not there, and what to do; nothing where all is."""
+    if state["failing"]:
+        print("Not everything could be read from Stripe. The rest is there, and what is missing is tried again by itself:", flush=True)
+    for each in state["failing"]:
+        print(f"  {each['part']}: {each['detail']} {each.get('next') or ''}", flush=True)
+
+
 def warm(url: str, owner_key: str) -> None:
     """Asks /mcp for its tools once, so that the SDK is loaded before the first agent asks."""
     call("POST", f"{url}/mcp", key=owner_key, body={"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}, timeout=20)

@@ -10,6 +10,7 @@ from shared.context import ATTEMPT_METADATA, Context
 from shared.errors import BillyError
 from shared.gateway import progress
 from shared.gateway.client import StripeGateway, gateway
+from shared.gateway.failures import is_permission
 from shared.gateway.kinds import API_VERSION, KINDS, as_object, is_id, tombstone, write_from_object, writes_from_event
 from shared.stores.protocols import Applied, Exists, Write
 from shared.telemetry.measures import measure
@@ -69,15 +70,21 @@ async def is_recorded(context: Context, id: str) -> bool:
 
 
 async def settle_write(context: Context, stripe: StripeGateway, write: Write) -> Applied:
-    """Reads the object from Stripe and writes it, so that its newest state stands. Raises where others keep writing it."""
+    """Reads the object from Stripe, in the pace, and writes it, so that its newest state stands. Raises where others keep writing it.
+
+    Where the key may not read the kind, what is there stands, and the kind is complete no more.
+    """
     if not is_id(write.id, write.kind):  # it can be listed but not asked for
         return Applied.STALE
     for _ in range(TRIES):
         row = await context.mirror.get(write.kind, write.id)
         version = row.version if row else 0
         try:
-            fresh = (await stripe.retrieve(write.kind, write.id)).write
+            fresh = (await stripe.pace.patiently(lambda: stripe.retrieve(write.kind, write.id))).write
         except BillyError as error:
+            if is_permission(error):  # a whole kind's, which is told; who comes next would be refused the same
+                await progress.lacks(context, write.kind, progress.told(error, kind=write.kind, permission=KINDS[write.kind].permission))
+                return Applied.STALE
             if error.code != "not_found":
                 raise
             if not KINDS[write.kind].deletable:  # nothing newer can be learnt, so what is there stands

@@ -15,6 +15,7 @@ from shared.errors import BillyError
 from shared.gateway import failures
 from shared.gateway.keys import check_key
 from shared.gateway.kinds import API_VERSION, KINDS, Kind, is_id, write_from_object
+from shared.gateway.pace import Pace
 from shared.settings import Settings
 from shared.stores.protocols import Write
 
@@ -28,11 +29,15 @@ Params = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a list: `values` newest first; the second of Stripe's clock at or after which all of it was true."""
+    """One page of a list: `values` newest first, each with an id; the second of Stripe's clock at or after which all of it was true.
+
+    `odd` counts entries that are no objects with an id: they are left out, and what they stand for is not known.
+    """
 
     values: list[dict[str, Any]]
     has_more: bool
     stamp: int
+    odd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,17 @@ class Endpoint:
 
 
 class StripeGateway:
-    """`context.Stripe` and what synchronisation needs besides, over one connection pool. Close it."""
+    """`context.Stripe` and what synchronisation needs besides, over one connection pool. Close it.
+
+    Every request is counted in `pace`; work that nobody waits for asks through it.
+    """
 
     def __init__(self, key: str, settings: Settings) -> None:
         """Raises `unavailable` for a key that Billy does not take."""
         self.livemode = check_key(key, settings) == "live"
         self._key = key
         self._base = settings.stripe_api_base.rstrip("/")
+        self.pace = Pace(settings.sync_requests_per_second)
         self._transport: Transport | None = None
         self._client: stripe.StripeClient | None = None
 
@@ -114,7 +123,7 @@ class StripeGateway:
         if self._client is None or self._transport is None:
             from shared.gateway.transport import Transport, open_client
 
-            self._transport = Transport()
+            self._transport = Transport(self.pace)
             self._client = open_client(self._key, self._base, self._transport)
         return self._client, self._transport
 
@@ -172,10 +181,10 @@ class StripeGateway:
         document: Any = failures.document_of(body)
         if status >= 300:
             raise failures.refusal(status, document, answered, wrote=False)
-        try:
-            return ListPage(document["data"], bool(document["has_more"]), _stamp(answered, begun))
-        except (KeyError, TypeError):
-            raise failures.unreadable(status, wrote=False) from None
+        page = _page_of(document, _stamp(answered, begun))
+        if page is None:
+            raise failures.unreadable(status, wrote=False)
+        return page
 
     @staticmethod
     def _fetched(kind: str, value: dict[str, Any], stamp: int) -> Fetched:
@@ -188,6 +197,19 @@ async def gateway(context: Context) -> StripeGateway:
     if not isinstance(found, StripeGateway):
         raise TypeError(f"{type(found).__name__} cannot synchronise.")
     return found
+
+
+def _page_of(document: Any, stamp: int) -> ListPage | None:
+    """The page that a list's JSON tells; None where it is none."""
+    try:
+        data, has_more = document["data"], document["has_more"]
+    except (KeyError, TypeError):
+        return None
+    if not isinstance(data, list) or not isinstance(has_more, bool):
+        return None
+    entries: list[Any] = data  # pyright: ignore[reportUnknownVariableType]
+    values = [each for each in entries if each.__class__ is dict and each.get("id").__class__ is str]
+    return ListPage(values, has_more, stamp, len(entries) - len(values))
 
 
 def writes_from_page(kind: Kind, page: ListPage) -> list[Write]:

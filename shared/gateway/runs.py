@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from shared.context import Context
-from shared.errors import BillyError
 from shared.gateway import progress
 from shared.gateway.progress import RUN, Document, kind_id
 
@@ -15,6 +14,8 @@ RENEW = 15  # seconds between two renewals
 AGAIN = 1 / 5  # of RENEW: the pause after a renewal that failed
 MARGIN = 1 / 6  # of LEASE: what a holder leaves unused, since clocks differ and its work takes a moment to end
 ACTIVE = ("requested", "running", "stalled")
+FIRST_PAUSE = 300  # seconds between the second failure and the third try
+LONGEST_PAUSE = 3600
 
 
 class Lost(Exception):
@@ -42,10 +43,10 @@ class Lease:
         now, token = context.seam.now(), context.seam.token(12)
 
         def turn(run: Document) -> Document | None:
-            if run.get("state") not in ACTIVE or float(run.get("lease_until", 0)) > now:
+            if run.get("state") not in ACTIVE or _is_held(run, now):
                 return None
             holder: Document = {"lease": token, "lease_until": now + LEASE, "taken": run.get("taken", 0) + 1}
-            return run | {"state": "running", "started_at": run.get("started_at") or now, "last_error": None} | holder
+            return run | {"state": "running", "started_at": run.get("started_at") or now} | holder
 
         taken = await progress.change(context, RUN, turn)
         return cls(context, taken) if taken else None
@@ -141,11 +142,21 @@ class Lease:
 
 
 async def is_waiting(context: Context) -> bool:
-    """Whether a run is active that nobody works on."""
-    run = await progress.document(context, RUN)
-    return run.get("state") in ACTIVE and float(run.get("lease_until", 0)) <= context.seam.now()
+    """Whether a run is active that nobody works on, and that may go on now: one that failed waits longer each time."""
+    run, now = await progress.document(context, RUN), context.seam.now()
+    return run.get("state") in ACTIVE and not _is_held(run, now) and is_due(run, now)
 
 
-def told(error: BillyError) -> Document:
-    """An error as a run keeps it: fixed words and enumerated values only."""
-    return {"code": error.code, "detail": error.detail, "next": error.next}
+def pause(failures: int) -> int:
+    """Seconds until what failed so often is tried again: at once, and then after five minutes, ten and so on up to an hour."""
+    return 0 if failures < 2 else min(FIRST_PAUSE << min(failures - 2, 10), LONGEST_PAUSE)
+
+
+def is_due(document: Document, now: float) -> bool:
+    """Whether the time of what waits has come. A time farther off than any pause is one of a clock that was set back since."""
+    return not now < float(document.get("again_at") or 0) <= now + LONGEST_PAUSE
+
+
+def _is_held(run: Document, now: float) -> bool:
+    """Whether somebody holds the lease. One that reaches too far was given by a clock that was set back since, and counts no more."""
+    return now < float(run.get("lease_until", 0)) <= now + 2 * LEASE

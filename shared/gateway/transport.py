@@ -15,6 +15,7 @@ import stripe
 from shared.context import Sending
 from shared.gateway import failures
 from shared.gateway.kinds import KINDS
+from shared.gateway.pace import Pace
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import span
 
@@ -72,7 +73,8 @@ def acting(sending: Sending) -> Generator[Tries]:
 class Transport(stripe.AIOHTTPClient):
     """One session for all calls. An answer that breaks off half-way is a lost connection, as the SDK's retries expect it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
         super().__init__(timeout=aiohttp.ClientTimeout(total=TRY))  # type: ignore[arg-type]
 
     async def request_async(
@@ -91,6 +93,7 @@ class Transport(stripe.AIOHTTPClient):
         return body, status, answered
 
     async def _measured(self, method: str, url: str, headers: Mapping[str, str], post_data: Any) -> tuple[bytes, int, Mapping[str, str]]:
+        self._pace.sent()
         verb, path, asked = method.upper(), template(url), urlsplit(url)
         facts = {"http.request.method": verb, "url.template": path, "url.full": f"{asked.scheme}://{asked.netloc}{path}"}
         with span(f"{verb} {path}", "client", facts) as seen:

@@ -5,7 +5,6 @@ lists are read was not in them. The walk over a kind goes page by page of the mi
 or a tombstone, so a walk that was cut off repeats none of it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from itertools import batched, count
 
@@ -13,8 +12,9 @@ from shared.errors import BillyError
 from shared.gateway import progress
 from shared.gateway.apply import settle_write
 from shared.gateway.kinds import Kind, is_id, tombstone
-from shared.gateway.pace import Work
 from shared.gateway.progress import Document, kind_id
+from shared.gateway.single import leave, settled
+from shared.gateway.work import Work
 from shared.stores.protocols import Query
 
 WALKED = 1_000  # objects of the mirror looked at in one step
@@ -31,9 +31,11 @@ async def begun(work: Work, facts: Kind) -> Document | None:
 
 
 async def reread(work: Work, facts: Kind) -> bool:
-    """Whether all that the run did not see is settled when time is up. Raises what Stripe raises but that an object is not there."""
+    """Whether all that the run did not see was asked for when time is up. What Stripe does not tell of one is left for later."""
     document = await progress.document(work.context, kind_id(facts.name))
     before, walk = document["started"] - MARGIN, dict(document["unseen"])
+    if walk.get("over"):
+        return True
     for step in count(1):
         page = await work.context.mirror.unseen(facts.name, before, WALKED, walk["after"])
         for some in batched(page.ids, AT_ONCE, strict=False):
@@ -44,7 +46,7 @@ async def reread(work: Work, facts: Kind) -> bool:
             walk["reread"] += len(some)
         walk["after"] = page.position
         if page.position is None:
-            await _note(work, facts, walk, done=True)
+            await _note(work, facts, walk | {"over": True})
             return True
         if work.time_is_up():
             await _note(work, facts, walk)
@@ -54,16 +56,22 @@ async def reread(work: Work, facts: Kind) -> bool:
     raise AssertionError("a walk has an end")
 
 
-async def _note(work: Work, facts: Kind, walk: Document, *, done: bool = False) -> None:
-    await work.lease.change(facts.name, lambda document: document | {"unseen": walk, "done": done})
+async def _note(work: Work, facts: Kind, walk: Document) -> None:
+    now = int(work.context.seam.now())
+    await work.lease.change(facts.name, lambda document: document | {"unseen": walk, "moved_at": now})
 
 
 async def _removed(work: Work, facts: Kind, ids: Sequence[str]) -> int:
-    told = await asyncio.gather(*(_is_gone(work, facts, each) for each in ids), return_exceptions=True)
-    for each in told:
-        if isinstance(each, BaseException):
-            raise each
-    return told.count(True)
+    """How many of them are deleted. Those of which Stripe tells nothing are left."""
+    gone: set[str] = set()
+
+    async def settle(id: str) -> None:
+        if await _is_gone(work, facts, id):
+            gone.add(id)
+
+    if failed := await settled(work, facts, ids, settle):
+        await work.lease.change(facts.name, lambda document: document | {"left": leave(document, failed)})
+    return len(gone)
 
 
 async def _is_gone(work: Work, facts: Kind, id: str) -> bool:
@@ -72,9 +80,8 @@ async def _is_gone(work: Work, facts: Kind, id: str) -> bool:
     stored = await mirror.get(facts.name, id)
     if stored is None or stored.deleted or not is_id(id, facts.name):
         return False
-    doubted = tombstone(facts.name, id, stored.stamp)
     try:
-        await work.pace.patiently(lambda: settle_write(work.context, work.stripe, doubted))
+        await settle_write(work.context, work.stripe, tombstone(facts.name, id, stored.stamp))
     except BillyError as error:
         if error.code != "invalid_request":  # one object that Stripe does not want to show holds up no other
             raise

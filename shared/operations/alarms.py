@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.context import Context
 from shared.errors import BillyError
-from shared.operations import freshness
+from shared.operations.sync import sync_state
 from shared.operations.told import tell_earlier
 from shared.people.restored import mend
 from shared.road import attempts
@@ -20,32 +20,48 @@ ATTEMPTS_UNSETTLED = "billy.attempts_unsettled"
 QUEUES_AWAY = "billy.queues_away"
 DIGESTS_MISSING = "billy.digests_missing"
 KEYS_OLDER = "billy.keys_older_than_audit"
+SYNC_FAILING = "billy.sync_failing"
 OLDEST = 3600  # seconds behind Stripe; while all goes well it is a minute or two
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The event to log, with counts and seconds, and nothing of a customer."""
+    """The event to log, with counts, seconds and words of a vocabulary, and nothing of a customer."""
 
     event: str
-    facts: dict[str, int]
+    facts: dict[str, int | str]
 
 
 async def alarms(context: Context) -> list[Alarm]:
     """Measures the mirror, the attempts, the queues and the keys, and answers what is not well. What can be mended by itself is."""
-    found = [await _mirror(context), await _attempts(context), await _queues(context), await _keys(context), await _digests(context)]
+    state, now = await sync_state(context), context.seam.now()
+    rest = [await _attempts(context), await _queues(context), await _keys(context), await _digests(context)]
+    found = [_mirror(state, now), *_sync(state, now), *rest]
     return [alarm for alarm in found if alarm]
 
 
-async def _mirror(context: Context) -> Alarm | None:
+def _sync(state: Mapping[str, Any], now: float) -> list[Alarm]:
+    """Each part of the synchronisation that fails is named, every minute until it passes."""
+    failing: list[dict[str, Any]] = state["failing"]
+    measure("billy.sync.failing", len(failing))
+    measure("billy.sync.set_aside", state["events_set_aside"])
+    if state["lag_seconds"] is not None:
+        measure("billy.sync.lag", state["lag_seconds"])
+    return [
+        Alarm(SYNC_FAILING, {"part": each["part"], "code": each["code"], "seconds": int(now - (each["since"] or now))}) for each in failing
+    ]
+
+
+def _mirror(state: Mapping[str, Any], now: float) -> Alarm | None:
     incomplete, oldest = 0, 0.0
     for kind in KINDS:
-        complete, as_of = await freshness.of(context, kind)
+        known: Mapping[str, Any] = state["kinds"].get(kind, {})
+        complete, as_of = bool(known.get("complete")), known.get("as_of")
         incomplete += not complete
         measure("billy.mirror.complete", int(complete), kind=kind)
         if as_of is not None:
-            age = context.seam.now() - as_of
+            age = now - as_of
             measure("billy.mirror.age", age, kind=kind)
             oldest = max(oldest, age)
     if not incomplete and oldest <= OLDEST:

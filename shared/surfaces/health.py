@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.context import Context
 from shared.instants import iso
-from shared.operations import freshness
+from shared.operations.sync import sync_state
 from shared.people.restored import is_older
 from shared.settings import VERSION
 
@@ -15,16 +15,23 @@ async def health(context: Context) -> tuple[dict[str, Any], int]:
     """The answer and its HTTP status: 200 when the stores answer, 503 when they do not. `age` is in seconds."""
     answer: dict[str, Any] = {"ready": True, "version": VERSION, "store": context.settings.store}
     try:
-        known = [await freshness.of(context, kind) for kind in KINDS]
+        state = await sync_state(context)
     except Exception:
-        unknown = {"mirror": {"complete": False, "as_of": None, "age": None}, "keys": {"older_than_audit": None}}
-        return answer | {"ready": False, **unknown}, 503
+        mirror: dict[str, Any] = {"complete": False, "as_of": None, "age": None, "failing": [], "failing_since": None}
+        return answer | {"ready": False, "mirror": mirror, "keys": {"older_than_audit": None}}, 503
+    kinds, failing = state["kinds"], state["failing"]
+    known: list[tuple[bool, int | None]] = [
+        (kinds[kind]["complete"], kinds[kind]["as_of"]) if kind in kinds else (False, None) for kind in KINDS
+    ]
     moments = [as_of for _, as_of in known if as_of is not None]
+    since = min((each["since"] for each in failing if each["since"] is not None), default=None)
     oldest = min(moments) if len(moments) == len(KINDS) else None
     mirror = {
         "complete": all(complete for complete, _ in known),
         "as_of": iso(oldest) if oldest is not None else None,
         "age": max(0, int(context.seam.now() - oldest)) if oldest is not None else None,
+        "failing": sorted({each["part"] for each in failing}),
+        "failing_since": iso(since) if since is not None else None,
     }
     return answer | {"mirror": mirror, "keys": {"older_than_audit": await _are_keys_older(context)}}, 200
 

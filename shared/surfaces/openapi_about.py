@@ -129,8 +129,14 @@ def _health() -> dict[str, Any]:
                     "complete": {"type": "boolean", "description": "Whether the mirror holds everything that Stripe has."},
                     "as_of": {"type": ["string", "null"], "description": "How recent the mirror is, as an ISO 8601 date-time in UTC."},
                     "age": {"type": ["integer", "null"], "description": "The same in seconds before now."},
+                    "failing": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Parts of the synchronisation that fail: kinds, `events` for Stripe's list of them, or `run`. GET /api/sync says why.",
+                    },
+                    "failing_since": {"type": ["string", "null"], "description": "When the first of them began to fail."},
                 },
-                "required": ["complete", "as_of", "age"],
+                "required": ["complete", "as_of", "age", "failing", "failing_since"],
             },
             "keys": {
                 "type": "object",

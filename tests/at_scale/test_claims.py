@@ -55,6 +55,6 @@ def test_the_parameters_are_those_of_the_code() -> None:
         "`autoscaleMaxThroughput` of objects, entries, totals, records": ", ".join(ceilings),
         "`PATIENCE`": f"{cosmos.PATIENCE:g}",
         "`LANES`": str(cosmos_totals.LANES),
-        "`MOST_PAGES` × `PAGE`": f"{feed.MOST_PAGES} × {feed.PAGE}",
+        "`SECONDS`, `PAGE`": f"{feed.SECONDS}, {feed.PAGE}",
         "`BILLY_SYNC_REQUESTS_PER_SECOND`": str(Settings().sync_requests_per_second),
     }

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from shared.context import Context
-from shared.gateway import backfill, progress, runs
+from shared.gateway import listing, progress, runs
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up
 from shared.gateway.kinds import KINDS, tombstone
@@ -85,7 +85,7 @@ async def test_a_run_in_many_slices_reads_no_page_twice(
     context = await open_context(company)
     await request_run(context, "key_1")
     company.control("DELETE", "requests")
-    monkeypatch.setattr(backfill, "AHEAD", 1)
+    monkeypatch.setattr(listing, "AHEAD", 1)
     slices = 0
     while (ended := await run_slice(context, 0.05)) is Slice.MORE:
         slices += 1
@@ -196,7 +196,7 @@ async def test_a_kind_that_the_key_may_not_read_is_named_and_the_others_are_read
 async def test_a_cursor_that_was_deleted_meanwhile_costs_nothing(
     own_double: Double, open_context: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backfill, "PAGE", 10)
+    monkeypatch.setattr(listing, "PAGE", 10)
     customers = [own_double.customer(email=f"c{number}@example.com") for number in range(25)]
     context = await open_context(own_double)
     await request_run(context, "key_1")

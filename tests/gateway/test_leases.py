@@ -11,7 +11,7 @@ import pytest
 
 from shared.context import Context
 from shared.errors import BillyError
-from shared.gateway import backfill, progress, runs
+from shared.gateway import listing, progress, runs
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.progress import RUN
 from shared.gateway.runs import Lease
@@ -269,8 +269,8 @@ async def two(own_double: Double, open_context: Open, monkeypatch: pytest.Monkey
     for n in range(25):
         own_double.customer(email=f"c{n}@example.com")
     monkeypatch.setattr(runs, "RENEW", 3_600)
-    monkeypatch.setattr(backfill, "PAGE", 10)
-    monkeypatch.setattr(backfill, "AHEAD", 1)
+    monkeypatch.setattr(listing, "PAGE", 10)
+    monkeypatch.setattr(listing, "AHEAD", 1)
     first, second = await open_context(own_double), await open_context(own_double)
     await request_run(first, "key_1")
     return first, second

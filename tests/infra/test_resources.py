@@ -218,12 +218,13 @@ def test_azd_deploys_the_service_that_the_app_is_tagged_with(infra: Infrastructu
 
 def test_every_alert_listens_for_something_that_is_said(infra: Infrastructure) -> None:
     rules = {rule["name"]: rule for rule in infra.variable("modules/alerts.bicep", "rules")}
-    from shared.operations.alarms import ATTEMPTS_UNSETTLED, DIGESTS_MISSING, KEYS_OLDER, MIRROR_OLD
+    from shared.operations.alarms import ATTEMPTS_UNSETTLED, DIGESTS_MISSING, KEYS_OLDER, MIRROR_OLD, SYNC_FAILING
     from shared.road.settling import FAILED_LATER, NEEDS_PERSON
     from shared.road.shown import DISAGREES
 
     lines = {
         "mirror-age": {MIRROR_OLD},
+        "sync-failing": {SYNC_FAILING},
         "unknown-attempts": {ATTEMPTS_UNSETTLED},
         "needs-a-person": {NEEDS_PERSON, FAILED_LATER},
         "money-disagrees": {DISAGREES},

@@ -19,6 +19,12 @@ var rules = [
     query: 'AppTraces | where Message contains "billy.mirror_old"'
   }
   {
+    name: 'sync-failing'
+    severity: 2
+    text: 'A part of the synchronisation fails: a kind, the list of events, or the run; the others go on. GET /api/sync names it, its error and since when.'
+    query: 'AppTraces | where Message contains "billy.sync_failing"'
+  }
+  {
     name: 'unknown-attempts'
     severity: 1
     text: 'Attempts to move money have no known outcome after 15 minutes. GET /api/attempts?state=unknown shows them; nothing is repeated by itself.'
