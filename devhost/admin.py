@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from devhost.callers import is_foreign
 from devhost.edge import Receive, Scope, Send, answer, presented_key, read_body, read_headers, read_query
 from devhost.functions import Function, HttpTrigger, QueueTrigger
 from devhost.index import describe
@@ -31,6 +32,9 @@ class AdminRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = read_headers(scope)
+        if is_foreign(headers):
+            await answer(send, 403)
+            return
         if not self._keys.allow("admin", presented_key(headers, read_query(scope))):
             await answer(send, 401)
             return

@@ -39,7 +39,7 @@ async def get_openapi(req: func.HttpRequest, context: func.Context) -> func.Http
 async def _openapi(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
     from shared.surfaces import openapi  # its descriptions and examples are for whoever asks
 
-    _check_nothing_dropped(req, asked)
+    _check_request(req, asked)
     return rest.json_response(openapi.document())
 
 
@@ -50,11 +50,12 @@ async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpR
 
 
 async def _health(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
-    _check_nothing_dropped(req, asked)
+    _check_request(req, asked)
     return rest.json_response(*await health(asked.context))
 
 
-def _check_nothing_dropped(req: func.HttpRequest, asked: Exchange) -> None:
+def _check_request(req: func.HttpRequest, asked: Exchange) -> None:
     asked.origin = rest.origin_of(req, "rest", asked.context.settings)
+    browsers.check_caller(rest.headers_of(req), asked.context.settings, named=False)
     sent.check_body(rest.headers_of(req), req.get_body(), taken=False)
     sent.check_query(req.url, req.params)

@@ -1,7 +1,7 @@
 """The headers of an MCP message, held against its body: what stands beside a call never says anything else than the call itself.
 
 A proxy, a log or a rule in front of Billy may go by the headers, and Billy goes by the body; so one that differs is refused in every
-generation of the protocol. Which generation serves a message is said by its body (decision 18).
+generation of the protocol. Which generation serves a message is said by its body (decision 16).
 """
 
 import base64

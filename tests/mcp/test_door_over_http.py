@@ -182,7 +182,7 @@ def test_what_a_foreign_page_sends_is_refused_and_never_shown_to_it(desk: Runnin
     for headers in ({"Origin": FOREIGN}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
         for reply in (
             desk.client.post("/mcp", content=LIST, headers=JSON | key | headers),
-            *(desk.client.get(path, headers=key | headers) for path in ("/api/charges", "/api/tools")),
+            *(desk.client.get(path, headers=key | headers) for path in ("/api/charges", "/api/tools", "/api/health", "/api/openapi.json")),
         ):
             assert (reply.status_code, reply.json()["code"]) == (403, "not_allowed")
             assert told_to_browsers(reply) == []
@@ -195,6 +195,8 @@ def test_every_operation_is_reached_under_the_servers_own_names_alone(desk: Runn
         path = operation.path.replace("{id}", "x")
         reply = desk.client.request(operation.verb, path, headers=desk.bearer("owner") | {"Host": host})
         assert (reply.status_code, reply.json()["code"]) == (403, "not_allowed"), operation.name
+    for path in ("/api/tools", "/api/health", "/api/openapi.json"):
+        assert desk.client.get(path, headers=desk.bearer("owner") | {"Host": host}).status_code == 403, path
 
 
 def test_a_page_of_this_server_may_call_and_a_typed_address_too(desk: RunningBilly) -> None:
