@@ -1,6 +1,7 @@
 """The HTTP side of the host: an ASGI application that turns requests into invocations and results into responses."""
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,9 +15,6 @@ from devhost.worker import Datum, invoke, new_id
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-LARGEST_BODY = 100 * 1024 * 1024
-"""Bytes; the real host's own default limit."""
 
 _NO_METADATA: dict[str, Datum] = {}
 _JSON = re.compile(r"\s*[\[{]")
@@ -46,12 +44,8 @@ class HttpEdge:
             await answer(send, 401)
             return
         body = b""
-        length = headers.get("content-length")
-        if length is not None and length != "0":
+        if announced(headers):
             # The real host reads a body only when its length is declared: a chunked one arrives empty.
-            if int(length) > LARGEST_BODY:
-                await answer(send, 413)
-                return
             read = await read_body(receive)
             if read is None:
                 return
@@ -96,6 +90,12 @@ def read_query(scope: Scope) -> dict[str, str]:
         for name, value in parse_qsl(scope["query_string"].decode("latin-1")):
             query[name] = f"{query[name]},{value}" if name in query else value
     return query
+
+
+def announced(headers: dict[str, str]) -> int:
+    """Bytes of the body that a request announces. A length that no body has is one byte more than any limit."""
+    text = headers.get("content-length", "0").strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else sys.maxsize
 
 
 def presented_key(headers: dict[str, str], query: dict[str, str]) -> str | None:

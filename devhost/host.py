@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from devhost.admin import AdminRoutes
-from devhost.edge import HttpEdge, Receive, Scope, Send
+from devhost.edge import HttpEdge, Receive, Scope, Send, announced, answer, read_headers
 from devhost.functions import Function, HttpTrigger, QueueTrigger, TimerTrigger
 from devhost.keys import host_keys
 from devhost.listener import QueueListener
 from devhost.outputs import Outputs
 from devhost.queues.protocol import Queues
 from devhost.routes import Router, parse_template
-from devhost.settings import StartRefused, is_disabled, read_host_options
+from devhost.settings import LARGEST_BODY, StartRefused, is_disabled, read_host_options, read_largest_body
 from devhost.timers import Timer
 from devhost.worker import load_app, stop_workers
 
@@ -41,6 +41,7 @@ class Host:
         self._timers: list[Timer] = []
         self._running: set[asyncio.Task[Any]] = set()
         self._edge: HttpEdge | None = None
+        self._largest_body = LARGEST_BODY
         self._admin: AdminRoutes | None = None
         self._lock = -1
 
@@ -51,6 +52,7 @@ class Host:
         options = read_host_options(self._app_dir)
         began = time.monotonic()
         functions = [function for function in await load_app(self._app_dir) if not is_disabled(function.name)]
+        self._largest_body = read_largest_body()
         keys = host_keys(self._home)
         router = route_table(functions, options.route_prefix)
         self._queues = await self._open_queues(functions)
@@ -107,9 +109,11 @@ class Host:
         return not late
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
+        """The ASGI application. What announces more than is taken is answered at once, and nothing of it is read, whoever sends it wherever."""
         assert self._edge is not None and self._admin is not None
-        if scope["path"].startswith("/admin/"):
+        if announced(read_headers(scope)) > self._largest_body:
+            await answer(send, 413)
+        elif scope["path"].startswith("/admin/"):
             await self._admin(scope, receive, send)
         else:
             await self._edge(scope, receive, send)

@@ -99,6 +99,21 @@ def apply_local_settings(app_dir: Path) -> None:
         os.environ.setdefault(name, str(setting))
 
 
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes of a request, where no setting says otherwise. The real host's own default is 100 MiB, which eight strangers make most of a GiB of."""
+
+
+def read_largest_body() -> int:
+    """Bytes, from the real host's setting `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`; StartRefused for what is no number of bytes."""
+    name = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return LARGEST_BODY
+    if not re.fullmatch(r"[1-9][0-9]{0,11}", text):
+        raise StartRefused(f"{name}: this is a number of bytes, such as {LARGEST_BODY}")
+    return int(text)
+
+
 def is_disabled(function: str) -> bool:
     """Whether an app setting turns the function off: `AzureWebJobs.NAME.Disabled`, or with `__` where a dot cannot be."""
     return any(os.environ.get(f"AzureWebJobs{dot}{function}{dot}Disabled", "").strip().lower() in ("true", "1") for dot in (".", "__"))

@@ -7,7 +7,7 @@ from shared.road.catalogue import OPERATIONS
 from shared.surfaces import browsers, rest, sent, tools
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.exchange import Exchange
-from shared.surfaces.health import health
+from shared.surfaces.health import remembered_health
 from shared.surfaces.selection import LISTS, read_selection
 
 blueprint = func.Blueprint()
@@ -51,7 +51,7 @@ async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpR
 
 async def _health(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
     _check_request(req, asked)
-    return rest.json_response(*await health(asked.context))
+    return rest.json_response(*await remembered_health(asked.context))
 
 
 def _check_request(req: func.HttpRequest, asked: Exchange) -> None:

@@ -1,14 +1,39 @@
 """Whether Billy can work: told to anybody who asks, so it holds no secret, no name and no amount."""
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from shared.context import Context
 from shared.instants import iso
 from shared.operations.sync import sync_state
 from shared.people.restored import is_older
 from shared.settings import VERSION
+from shared.stores.protocols import Mirror
 
+REMEMBERED = 2.0  # seconds for which anybody is told the same
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
+
+
+@dataclass(slots=True)
+class _Memory:
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float = 0.0
+    told: tuple[dict[str, Any], int] | None = None
+
+
+_memories: WeakKeyDictionary[Mirror, _Memory] = WeakKeyDictionary()
+
+
+async def remembered_health(context: Context) -> tuple[dict[str, Any], int]:
+    """What `health` said at most two seconds ago: however many ask, without a key, the stores are asked once."""
+    memory = _memories.setdefault(context.mirror, _Memory())
+    async with memory.asking:
+        now = context.seam.now()
+        if memory.told is None or not 0 <= now - memory.at < REMEMBERED:
+            memory.told, memory.at = await health(context), now
+        return memory.told
 
 
 async def health(context: Context) -> tuple[dict[str, Any], int]:

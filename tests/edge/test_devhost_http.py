@@ -4,6 +4,8 @@ import json
 import socket
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,9 +107,50 @@ def test_a_body_of_several_packets_arrives_whole(host: RunningHost) -> None:
     assert host.client.post("/api/echo/Ada", content=text.encode()).json()["body"] == text
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(host: RunningHost) -> None:
-    answer = raw_exchange(host, b"POST /api/echo/Ada HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 104857601\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 413")
+@pytest.mark.requirement("SC-5")
+@pytest.mark.parametrize("length", ["4194305", "104857600", "104857601", "999999999999999999", "9223372036854775807"])
+@pytest.mark.parametrize("line", ["POST /api/echo/Ada", "GET /api/cookies", "POST /nowhere", "POST /admin/functions/work"])
+def test_a_body_over_the_limit_is_refused_before_it_is_read(host: RunningHost, line: str, length: str) -> None:
+    request = f"{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    assert raw_exchange(host, request.encode()).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_at_the_limit_is_taken(host: RunningHost) -> None:
+    text = "x" * 4_194_304
+    assert host.client.post("/api/echo/Ada", content=text.encode()).json()["body"] == text
+
+
+def test_the_limit_is_the_real_hosts_own_setting(tmp_path: Path) -> None:
+    with running_host(tmp_path / "small", FUNCTIONS_REQUEST_BODY_SIZE_LIMIT="10") as small:
+        assert small.client.post("/api/echo/Ada", content=b"x" * 10).status_code == 200
+        assert small.client.post("/api/echo/Ada", content=b"x" * 11).status_code == 413
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "0", "4 MiB", "1e6"])
+def test_a_limit_that_is_no_number_of_bytes_refuses_the_start_by_its_name(tmp_path: Path, value: str) -> None:
+    assert "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT" in refusal(tmp_path, SAMPLE_APP, FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=value)
+
+
+@pytest.mark.requirement("SC-5", "SC-105")
+def test_eight_strangers_with_a_hundred_mebibytes_each_take_no_place(host: RunningHost) -> None:
+    def resident() -> int:
+        """KiB."""
+        status = Path(f"/proc/{host.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+    def send(line: str) -> bytes:
+        with socket.create_connection((host.client.base_url.host, host.client.base_url.port), timeout=30) as connection:
+            connection.sendall(f"{line} HTTP/1.1\r\nhost: x\r\ncontent-length: 104857600\r\n\r\n".encode())
+            with suppress(OSError):
+                for _ in range(256):
+                    connection.sendall(b"x" * 65_536)
+            return connection.recv(100)
+
+    before = resident()
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(send, ["POST /api/echo/Ada", "GET /api/cookies", "POST /nowhere", "POST /api/broken"] * 2))
+    assert all(each.startswith(b"HTTP/1.1 413") for each in answers)
+    assert resident() - before < 20 * 1024
 
 
 def test_an_exception_answers_500_without_its_text(host: RunningHost) -> None:

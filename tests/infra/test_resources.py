@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from devhost.settings import LARGEST_BODY
+from shared.reading import CALL, EVENT
 from shared.settings import Settings
 from shared.stores.tables import TABLE
 from tests.infra.bicep_files import FOLDER, ROOT, Infrastructure, accessed, is_name
@@ -85,6 +87,7 @@ def test_the_host_reaches_its_storage_as_the_identity_and_no_setting_holds_a_sec
     assert settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == "ClientId=${identityClientId};Authorization=AAD"
     others = set(settings) - set(storage) - {name for name in settings if name.startswith("BILLY_")}
     assert others == {
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
         "APPLICATIONINSIGHTS_CONNECTION_STRING",
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
@@ -93,6 +96,15 @@ def test_the_host_reaches_its_storage_as_the_identity_and_no_setting_holds_a_sec
         "OTEL_TRACES_SAMPLER",
         "OTEL_TRACES_SAMPLER_ARG",
     }
+
+
+@pytest.mark.requirement("SC-5")
+def test_the_host_refuses_what_is_larger_than_any_route_takes_before_it_reads_it(settings: dict[str, Any]) -> None:
+    """By itself it reads 100 MiB of anybody. The same bytes on a laptop, whichever host serves the app there."""
+    limit = settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"]
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    assert limit == str(LARGEST_BODY) == sample["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"] == "4194304"
+    assert max(CALL.size, EVENT.size) < int(limit)
 
 
 def test_the_share_of_traces_that_is_kept_is_a_parameter_and_by_itself_the_whole(infra: Infrastructure, settings: dict[str, Any]) -> None:

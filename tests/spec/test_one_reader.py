@@ -212,7 +212,7 @@ CRASHES: list[tuple[str, str, str]] = [  # surface, what crashes, operation of t
     ("tools", "shared.surfaces.rest.origin_of", "list_tools"),
     ("tools", "functions.about.read_selection", "list_tools"),
     ("tools", "shared.surfaces.tools.list_tools", "list_tools"),
-    ("health", "functions.about.health", "get_health"),
+    ("health", "functions.about.remembered_health", "get_health"),
     ("mcp", "shared.surfaces.rest.origin_of", "unknown"),
     ("mcp", "shared.surfaces.mcp.authenticate", "unknown"),
     ("mcp", "shared.surfaces.mcp_guard.read_message", "unknown"),

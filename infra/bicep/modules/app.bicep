@@ -105,6 +105,8 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__queueServiceUri: storageQueueEndpoint
     AzureWebJobsStorage__credential: 'managedidentity'
     AzureWebJobsStorage__clientId: identityClientId
+    // Bytes of a request, read whole before any function is asked who sends it. The largest route takes less.
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '4194304'
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'

@@ -1,0 +1,63 @@
+"""Anybody may ask whether Billy works, as often as they like: the stores are asked once in two seconds."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.surfaces.health import REMEMBERED, remembered_health
+from tests.spec.conftest import Billy
+
+
+@pytest.fixture
+def asked(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The questions to the stores, counted."""
+    kept: list[str] = []
+    records = type(billy.context.records)
+    real = records.get
+
+    async def counted(self: Any, collection: str, id: str) -> Any:
+        kept.append(id)
+        await asyncio.sleep(0)
+        return await real(self, collection, id)
+
+    monkeypatch.setattr(records, "get", counted)
+    return kept
+
+
+@pytest.mark.requirement("SC-105")
+async def test_a_thousand_strangers_at_once_cost_one_look(billy: Billy, asked: list[str]) -> None:
+    await remembered_health(billy.context)
+    once = len(asked)
+    answers = await asyncio.gather(*(remembered_health(billy.context) for _ in range(1000)))
+    assert len(asked) == once
+    billy.clock.offset += REMEMBERED
+    later = await asyncio.gather(*(remembered_health(billy.context) for _ in range(1000)))
+    assert len(asked) == 2 * once
+    assert {status for _, status in (*answers, *later)} == {200}
+
+
+async def test_a_store_that_is_away_is_told_after_two_seconds_and_that_it_is_back_after_two_more(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Any:
+        raise OSError
+
+    assert (await remembered_health(billy.context))[1] == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(type(billy.context.records), "get", away)
+        broken.setattr(type(billy.context.mirror), "get", away)
+        assert (await remembered_health(billy.context))[1] == 200
+        billy.clock.offset += REMEMBERED
+        assert (await remembered_health(billy.context))[1] == 503
+    assert (await remembered_health(billy.context))[1] == 503
+    billy.clock.offset += REMEMBERED
+    assert (await remembered_health(billy.context))[1] == 200
+
+
+async def test_a_clock_that_was_set_back_is_no_reason_to_remember_for_ever(billy: Billy, asked: list[str]) -> None:
+    await remembered_health(billy.context)
+    once = len(asked)
+    billy.clock.offset -= 3600
+    await remembered_health(billy.context)
+    assert len(asked) == 2 * once
