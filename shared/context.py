@@ -28,6 +28,14 @@ class Seam:
         return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+def drawn_at(id: str) -> float:
+    """The epoch second at which the seam drew an id."""
+    number = 0
+    for character in id.rpartition("_")[2]:
+        number = number << 5 | ALPHABET.index(character)
+    return (number >> 80) / 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An object as Stripe stated it just now, ready for the mirror; `value` is the parsed body."""

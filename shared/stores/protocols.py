@@ -162,6 +162,15 @@ class Records(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Rows of the audit log that were found, and how far was looked: `reached` is the id of the last row that was, where one answer ended before the
+    log did and before all that was asked for was found; whoever wants the rest goes on from it."""
+
+    rows: Sequence[dict[str, Any]]
+    reached: str | None = None
+
+
 class AuditLog(Protocol):
     """Insert only. A row is a flat document with at least `id` (sorts by time), `at`, `operation` and `actor`."""
 
@@ -173,7 +182,11 @@ class AuditLog(Protocol):
         ...
 
     async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
-        """Newest first, below the id `after`, rows whose fields equal `where`."""
+        """Newest first, below the id `after`, rows whose fields equal `where`, however far they lie: for what is known to be near or few."""
+        ...
+
+    async def look(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Looked:
+        """The same, no further than one answer should: what is rare in a long log is found over several."""
         ...
 
     async def following(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
@@ -182,6 +195,10 @@ class AuditLog(Protocol):
         The ends need not be ids of rows. A row is inserted after its id was drawn, so one with an older id may come after newer ones: who
         must miss none gives an `until` below every id that is still on its way, and reads on from a full page's last row, else from `until`.
         """
+        ...
+
+    async def look_on(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Looked:
+        """The same, no further than one answer should."""
         ...
 
 

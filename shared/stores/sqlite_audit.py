@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import orjson
 
-from shared.stores.protocols import Exists
+from shared.stores.protocols import Exists, Looked
 from shared.stores.sqlite import Database
 from shared.stores.sqlite_records import equal
 
@@ -35,12 +35,20 @@ CREATE INDEX by_object ON audit (json_extract(entry, '$.object'), id) WHERE json
 
 CREATE INDEX by_right ON audit (json_extract(entry, '$.right'), id) WHERE json_extract(entry, '$.right') IS NOT NULL"""
 
+BY_CORRELATION = """
+CREATE INDEX by_correlation ON audit (json_extract(entry, '$.correlation_id'), id) WHERE json_extract(entry, '$.correlation_id') IS NOT NULL"""
+
+type Rows = list[dict[str, Any]]
+
+INDEXED = ("attempt", "correlation_id", "right", "object", "actor", "operation")  # the one that fewest rows share first
+FARTHEST = 5_000  # rows that one answer looks at
+
 
 class SqliteAuditLog:
     """`AuditLog` over `audit.sqlite` in a folder. Open it once in a process, and close it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = Database(path, (MIGRATION, ABOUT))
+        self._file = Database(path, (MIGRATION, ABOUT, BY_CORRELATION))
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -84,3 +92,46 @@ class SqliteAuditLog:
         asked = (*values, after, until, limit)
         rows = await self._file.read_aside(lambda connection: connection.execute(statement, asked).fetchall())
         return [orjson.loads(entry) for (entry,) in rows]
+
+    async def look(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Looked:
+        """Along one index, of which one answer reads so much; what else is asked for is compared row by row."""
+        along, wanted = _parted(where or {})
+        if not wanted:
+            return Looked(await self.list(limit=limit, after=after, where=along))
+        conditions, values = equal("entry", along)
+        if after is not None:
+            conditions.append("id < ?")
+            values.append(after)
+        return await self._looked(conditions, values, "DESC", limit, wanted)
+
+    async def look_on(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Looked:
+        """The same, oldest first."""
+        along, wanted = _parted(where or {})
+        if not wanted:
+            return Looked(await self.following(after=after, until=until, limit=limit, where=along))
+        conditions, values = equal("entry", along)
+        return await self._looked([*conditions, "id > ?", "id <= ?"], [*values, after, until], "ASC", limit, wanted)
+
+    async def _looked(self, conditions: Sequence[str], values: Sequence[Any], order: str, limit: int, wanted: Mapping[str, str]) -> Looked:
+        filtered = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        statement = f"SELECT entry FROM audit {filtered}ORDER BY id {order} LIMIT ?"  # noqa: S608
+
+        def work(connection: sqlite3.Connection) -> Looked:
+            found: Rows = []
+            seen, last = 0, None
+            for (entry,) in connection.execute(statement, (*values, FARTHEST)):
+                row: dict[str, Any] = orjson.loads(entry)
+                seen, last = seen + 1, row["id"]
+                if all(row.get(name) == value for name, value in wanted.items()):
+                    found.append(row)
+                if len(found) == limit:
+                    return Looked(found)
+            return Looked(found, last if seen == FARTHEST else None)
+
+        return await self._file.read_aside(work)
+
+
+def _parted(where: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What an index is read by, and what is compared in its rows."""
+    along = next((name for name in INDEXED if name in where), None)
+    return {name: where[name] for name in where if name == along}, {name: where[name] for name in where if name != along}

@@ -20,18 +20,30 @@ from azure.data.tables.aio import TableClient
 
 from shared.errors import BillyError
 from shared.stores.identity import is_loopback
-from shared.stores.protocols import Exists
-from shared.stores.tables_keys import SHARDS, backwards, bounds, copies_of, partition, shard_of
-from shared.stores.tables_walk import FIRST, walk
+from shared.stores.protocols import Exists, Looked
+from shared.stores.tables_keys import SHARDS, backwards, bounds, copies_of, forwards, partition, shard_of
+from shared.stores.tables_walk import FIRST, joined, walk
 
 TABLE = "audit"
 NEEDED = ("id", "at", "operation", "actor")
-COLUMNS = ("operation", "actor", "attempt", "decision", "object", "right")  # what the service itself compares; the rest is compared here
+COLUMNS = (
+    "operation",
+    "actor",
+    "attempt",
+    "decision",
+    "object",
+    "right",
+    "correlation_id",
+)  # what the service itself compares; the rest is compared here
 LARGEST = 30_000  # characters of a row; a property takes 32 Ki UTF-16 units
 LARGEST_PAGE = 1000  # rows in one answer of the service
+PIECE = 1000  # rows that are looked through at once, in each shard
+FARTHEST = 4 * PIECE  # and in one answer
 UNEVEN = 16  # rows that a shard may hold above twice its share of what is wanted
 EVER = 1 << 50  # milliseconds: an attempt has few rows, which are asked for at once
 
+type Ids = list[str]
+type Rows = list[dict[str, Any]]
 type Queries = list[tuple[str, dict[str, str]]]
 
 
@@ -88,13 +100,63 @@ class TablesAuditLog:
         copies = next(iter(copies_of(wanted)), None)
         try:
             if copies is not None:
-                below = {} if after is None else {"position": backwards(after)}
-                query = "PartitionKey eq @place" + (" and RowKey gt @position" if below else "")
-                return await self._rows([(query, {"place": copies, **below})], limit, wanted)
+                return await self._rows(_in_copies(copies, after), limit, wanted)
             found = await asyncio.gather(*(self._rows(_in_shard(shard, after), limit, wanted) for shard in range(SHARDS)))
         except AzureError as failure:
             raise _unavailable() from failure
         return sorted((row for rows in found for row in rows), key=_id, reverse=True)[:limit]
+
+    async def look(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Looked:
+        """In every shard a piece of the log is taken, whatever is in it, and the service compares the rows of that piece alone."""
+        wanted = dict(where or {})
+        if not wanted:
+            return Looked(await self.list(limit=limit, after=after))
+        place = next(iter(copies_of(wanted)), None)
+        lanes: Sequence[int | str] = (place,) if place else range(SHARDS)
+        try:
+            looked = await asyncio.gather(*(self._lane(lane, limit, after, wanted) for lane in lanes))
+        except AzureError as failure:
+            raise _unavailable() from failure
+        return joined(looked, limit)
+
+    async def look_on(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Looked:
+        """So many rows of the log are read, whatever is in them, and compared here. Where rows have copies of their own, those are read."""
+        wanted = dict(where or {})
+        if not wanted or copies_of(wanted):
+            return Looked(await self.following(after=after, until=until, limit=limit, where=wanted))
+        rows = await self.following(after=after, until=until, limit=FARTHEST)
+        found = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())][:limit]
+        return Looked(found, rows[-1]["id"] if len(found) < limit and len(rows) == FARTHEST else None)
+
+    async def _lane(self, lane: int | str, limit: int, after: str | None, wanted: Mapping[str, str]) -> Looked:
+        """What is found in one shard, or in one partition of copies, and how far it was looked through if not to its end."""
+        found: Rows = []
+        position, seen = after, 0
+        while len(found) < limit and seen < FARTHEST:
+            ids = await self._ids(_in_shard(lane, position) if isinstance(lane, int) else _in_copies(lane, position), PIECE)
+            if not ids:
+                return Looked(found)
+            newest, position = ids[0], ids[-1]
+            piece = _between(lane, position, newest, "le") if isinstance(lane, int) else _in_partition(lane, position, newest, "le")
+            found += await self._rows(piece, PIECE, wanted)
+            if len(ids) < PIECE:
+                return Looked(found)
+            seen += len(ids)
+        return Looked(found, position)
+
+    async def _ids(self, queries: Queries, count: int) -> Sequence[str]:
+        """The ids of the first rows of some queries."""
+        ids: Ids = []
+        for query, parameters in queries:
+            if len(ids) < count:
+                pages = self._table.query_entities(
+                    query, parameters=parameters, select=["RowKey"], results_per_page=min(count, LARGEST_PAGE)
+                )
+                async for entity in pages:
+                    ids.append(forwards(entity["RowKey"]))
+                    if len(ids) == count:
+                        break
+        return ids
 
     async def following(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Sequence[dict[str, Any]]:
         """Oldest first, above `after`, up to and with `until`.
@@ -160,20 +222,26 @@ def _in_shard(shard: int, after: str | None) -> Queries:
     ]
 
 
-def _between(shard: int, low: str, high: str) -> Queries:
-    """The queries that give a shard's rows with low < id <= high, newest first: none scans what lies outside."""
+def _in_copies(place: str, after: str | None) -> Queries:
+    if after is None:
+        return [("PartitionKey eq @place", {"place": place})]
+    return [("PartitionKey eq @place and RowKey gt @position", {"place": place, "position": backwards(after)})]
+
+
+def _between(shard: int, low: str, high: str, end: str = "lt") -> Queries:
+    """The queries that give a shard's rows with low < id <= high, newest first: none scans what lies outside. With the end `le`, from low on."""
     newest, oldest = partition(shard, high), partition(shard, low)
     if newest == oldest:
-        return _in_partition(newest, low, high)
+        return _in_partition(newest, low, high, end)
     return [
         ("PartitionKey eq @newest and RowKey ge @first", {"newest": newest, "first": backwards(high)}),
         ("PartitionKey gt @newest and PartitionKey lt @oldest", {"newest": newest, "oldest": oldest}),
-        ("PartitionKey eq @oldest and RowKey lt @end", {"oldest": oldest, "end": backwards(low)}),
+        (f"PartitionKey eq @oldest and RowKey {end} @end", {"oldest": oldest, "end": backwards(low)}),
     ]
 
 
-def _in_partition(place: str, low: str, high: str) -> Queries:
-    query = "PartitionKey eq @place and RowKey ge @first and RowKey lt @end"
+def _in_partition(place: str, low: str, high: str, end: str = "lt") -> Queries:
+    query = f"PartitionKey eq @place and RowKey ge @first and RowKey {end} @end"
     return [(query, {"place": place, "first": backwards(high), "end": backwards(low)})]
 
 

@@ -25,6 +25,11 @@ def backwards(id: str) -> str:
     return bytes(255 - each for each in id.encode()).hex() + LAST
 
 
+def forwards(text: str) -> str:
+    """The id that `backwards` made a text of."""
+    return bytes(255 - each for each in bytes.fromhex(text.removesuffix(LAST))).decode()
+
+
 def shard_of(id: str) -> int:
     """The shard of a row, 0 to 7."""
     return sha256(id.encode()).digest()[0] % SHARDS

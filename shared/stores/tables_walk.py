@@ -7,6 +7,7 @@ and a crowded second after it, cost some dozens of questions, and what is held a
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from shared.stores.protocols import Looked
 from shared.stores.tables_keys import first_of, moment
 
 FIRST = 600_000  # milliseconds of the first stretch: what a poller reads is one
@@ -39,3 +40,13 @@ async def walk(stretch: Stretch, *, after: str, until: str, limit: int, first: i
 def _end(low: str, until: str, length: int) -> str:
     later = first_of(moment(low) + length)
     return later if low < later < until else until
+
+
+def joined(lanes: Sequence[Looked], limit: int) -> Looked:
+    """What several lanes found, newest first. Below the place where the first of them stopped nothing is told, since more may lie there in that one."""
+    stops = [lane.reached for lane in lanes if lane.reached is not None]
+    horizon = max(stops, default=None)
+    rows = sorted(
+        (row for lane in lanes for row in lane.rows if horizon is None or row["id"] >= horizon), key=lambda row: row["id"], reverse=True
+    )
+    return Looked(rows[:limit], horizon if len(rows) < limit else None)

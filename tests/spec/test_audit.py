@@ -15,6 +15,7 @@ from shared.operations import create_refund
 from shared.road.catalogue import BY_NAME
 from shared.road.fence import Gate
 from shared.road.settling import settle_attempts
+from shared.stores import sqlite_audit, tables
 from shared.stores.cosmos import CosmosAccount
 from shared.stores.cosmos_layout import layout
 from shared.stores.tables import TABLE
@@ -224,3 +225,30 @@ async def test_the_address_of_a_caller_is_the_word_of_a_proxy_that_a_setting_nam
     believing(billy, *proxies)
     await billy.rest("owner", "get_stats", headers={"x-forwarded-for": forwarded})
     assert (await billy.audit())[0].get("address") == address
+
+
+@pytest.mark.requirement("SC-105", "AB-075")
+async def test_a_rare_row_is_found_over_several_answers_each_of_which_says_how_far_it_looked(
+    billy: Billy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for store, bound in ((sqlite_audit, {"FARTHEST": 8}), (tables, {"FARTHEST": 4, "PIECE": 2})):
+        for name, value in bound.items():
+            monkeypatch.setattr(store, name, value)
+    rare = next(each["id"] for each in (await billy.rest("owner", "list_keys")).body["data"] if each["role"] == "billing_manager")
+    await billy.rest("billing_manager", "get_stats")
+    for _ in range(60):
+        await billy.rest("read_only", "get_stats")
+        await billy.rest("billing_manager", "list_charges", limit=1)
+    where = {"operation": "get_stats", "actor": rare}
+    found: list[dict[str, Any]] = []
+    answers, cursor, reached = 0, {}, []
+    while True:
+        page = (await billy.rest("owner", "list_audit", limit=5, **where, **cursor)).body
+        answers += 1
+        found += page["data"]
+        reached += [page["reached"]] if page["reached"] else []
+        if not page["has_more"]:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert [row["operation"] for row in found] == ["get_stats"] and found[0]["actor"] == rare
+    assert answers > 3 and len(reached) == answers - 1 and reached == sorted(reached, reverse=True)

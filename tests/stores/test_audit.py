@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.context import Seam
+from shared.stores import sqlite_audit, tables
 from shared.stores.protocols import AuditLog, Exists
 
 MINUTE, HOUR = 60.0, 3600.0  # seconds
@@ -149,3 +150,75 @@ async def test_a_row_that_comes_late_with_an_older_id_is_found_by_who_stopped_be
     assert ids(await audit.following(after="", until=mark, limit=99)) == drawn[:6], "what is newer than the mark is not told yet"
     await audit.append(row(0) | {"id": late})
     assert ids(await audit.following(after=mark, until=ident(HOUR), limit=99)) == drawn[6:]
+
+
+@pytest.fixture
+def short_sighted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer looks at so few rows that a small log is a long one."""
+    monkeypatch.setattr(sqlite_audit, "FARTHEST", 20)
+    monkeypatch.setattr(tables, "PIECE", 3)
+    monkeypatch.setattr(tables, "FARTHEST", 6)
+
+
+FILTERS = [
+    {"operation": "create_refund"},
+    {"actor": "key_b"},
+    {"correlation_id": "c" * 32},
+    {"attempt": "att_1"},
+    {"role": "owner"},
+    {"operation": "create_refund", "actor": "key_b"},
+    {"operation": "create_refund", "correlation_id": "c" * 32},
+    {"attempt": "att_1", "role": "owner"},
+    {"operation": "nothing", "actor": "key_a"},
+]
+
+
+async def filled(audit: AuditLog) -> list[dict[str, object]]:
+    """100 rows of a day, newest first, of which every seventh is of interest."""
+    rare = {"operation": "create_refund", "actor": "key_b", "correlation_id": "c" * 32, "attempt": "att_1", "role": "owner"}
+    rows = [row(0, **(rare if n % 7 == 0 else {"correlation_id": f"{n:032x}"})) | {"id": ident(n * 864.0)} for n in range(100)]
+    await asyncio.gather(*(audit.append(each) for each in rows))
+    return rows[::-1]
+
+
+def meets(each: dict[str, object], where: dict[str, str]) -> bool:
+    return all(each.get(name) == value for name, value in where.items())
+
+
+@pytest.mark.requirement("SC-105")
+async def test_no_answer_looks_further_than_it_should_and_going_on_misses_nothing(audit: AuditLog, short_sighted: None) -> None:
+    rows = await filled(audit)
+    newest = str(rows[0]["id"])
+    for where in FILTERS:
+        wanted = ids([each for each in rows if meets(each, where)])
+        for limit in (3, 100):
+            seen: list[object] = []
+            after = None
+            for _ in range(100):
+                looked = await audit.look(limit=limit, after=after, where=where)
+                assert len(looked.rows) <= limit
+                seen += ids(looked.rows)
+                after = looked.reached or (str(seen[-1]) if len(looked.rows) == limit else None)
+                if after is None:
+                    break
+            assert seen == wanted, where
+            seen, low = [], ""
+            while low < newest:
+                looked = await audit.look_on(after=low, until=newest, limit=limit, where=where)
+                assert len(looked.rows) <= limit
+                seen += ids(looked.rows)
+                low = looked.reached or (str(seen[-1]) if len(looked.rows) == limit else newest)
+            assert seen == wanted[::-1], where
+    looked = await audit.look(limit=5, where={"role": "nobody", "operation": "get_charge"})
+    assert list(looked.rows) == [] and looked.reached is not None, "the whole log was looked at for nothing"
+    assert ids(rows).index(looked.reached) < len(rows)
+    looked = await audit.look_on(after="", until="~", limit=5, where={"role": "nobody", "operation": "get_charge"})
+    assert list(looked.rows) == [] and looked.reached is not None
+
+
+async def test_without_a_filter_a_look_is_a_list(audit: AuditLog) -> None:
+    await asyncio.gather(*(audit.append(row(n)) for n in range(9)))
+    looked = await audit.look(limit=4, after="aud_006")
+    assert (ids(looked.rows), looked.reached) == (["aud_005", "aud_004", "aud_003", "aud_002"], None)
+    looked = await audit.look_on(after="aud_006", until="~", limit=9)
+    assert (ids(looked.rows), looked.reached) == (["aud_007", "aud_008"], None)

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from shared.stores import sqlite_search
+from shared.stores import sqlite_audit, sqlite_search
 from shared.stores.expiry import DAY
 from shared.stores.protocols import Applied, Changed, Exists, Query, Write
 from shared.stores.sqlite import Database, NewerStore
 from shared.stores.sqlite_audit import SqliteAuditLog
 from shared.stores.sqlite_mirror import SqliteMirror
-from shared.stores.sqlite_records import EXPIRES, MIGRATION, PURGE, SqliteRecords
+from shared.stores.sqlite_records import EXPIRES, MIGRATION, PURGE, SqliteRecords, equal
 
 
 def records_of(home: Path) -> SqliteRecords:
@@ -402,3 +402,25 @@ async def test_a_field_is_found_in_its_index_which_has_the_order_too(
     assert plan == [f"SEARCH records USING INDEX {index} (collection=? AND <expr>=?{' AND id<?' if after else ''})"], (
         "and nothing is sorted"
     )
+
+
+@pytest.mark.requirement("SC-105")
+@pytest.mark.parametrize("name", sqlite_audit.INDEXED)
+async def test_every_filter_of_the_audit_that_people_use_reads_along_an_index(tmp_path: Path, name: str) -> None:
+    audit = sqlite_audit.SqliteAuditLog.open(tmp_path)
+    conditions, values = equal("entry", {name: "x"})
+    statement = f"EXPLAIN QUERY PLAN SELECT entry FROM audit WHERE {conditions[0]} AND id < ? ORDER BY id DESC LIMIT 9"
+    plan = " ".join(str(line[3]) for line in audit._file.read(lambda connection: connection.execute(statement, (*values, "~")).fetchall()))
+    await audit.close()
+    assert "USING INDEX by_" in plan and "SCAN" not in plan and "TEMP B-TREE" not in plan, plan
+
+
+async def test_an_audit_file_of_before_gets_its_index_by_correlation(tmp_path: Path) -> None:
+    old = Database(tmp_path / "audit.sqlite", (sqlite_audit.MIGRATION,))
+    entry = '{"id":"aud_1","at":"x","operation":"get_charge","actor":"key_a","correlation_id":"%s"}' % ("c" * 32)
+    await old.write(lambda connection: connection.execute("INSERT INTO audit VALUES ('aud_1', ?)", (entry,)).rowcount)
+    await old.close()
+    audit = sqlite_audit.SqliteAuditLog.open(tmp_path)
+    looked = await audit.look(limit=9, where={"correlation_id": "c" * 32})
+    await audit.close()
+    assert [row["id"] for row in looked.rows] == ["aud_1"]
