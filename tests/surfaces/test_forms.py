@@ -296,5 +296,4 @@ def _text(operation: Operation, name: str, schema: dict[str, Any]) -> Any:
     if "pattern" not in schema:
         return "a text"
     prefix = re.match(r"\^\(?([a-z]+)", schema["pattern"])
-    assert prefix is not None
-    return f"{prefix[1]}_" + "0" * 26
+    return f"{prefix[1] if prefix else 'any'}_" + "0" * 26
