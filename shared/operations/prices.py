@@ -5,6 +5,10 @@ from typing import Any
 from shared.operations import fields
 from shared.operations.parts import Part
 
+KNOWN = frozenset(
+    {"day", "week", "month", "year", "graduated", "volume", "up", "down"}
+)  # the words of Stripe's that our own sentence repeats
+
 
 def priced(price: Part, charged_in: str | None) -> dict[str, Any]:
     """The price's facts. `charged_in` is the currency of what it is used in, which may be another one than the price's."""
@@ -21,6 +25,7 @@ def priced(price: Part, charged_in: str | None) -> dict[str, Any]:
         "currency": code,
         "billing_scheme": price.read("billing_scheme", fields.word),
         "tiers_mode": price.read("tiers_mode", fields.word),
+        "tax_behavior": price.read("tax_behavior", fields.word),
         "usage_type": recurring.read("usage_type", fields.word),
         "interval": recurring.read("interval", fields.word),
         "interval_count": recurring.read("interval_count", fields.number),
@@ -33,7 +38,7 @@ def _words(price: Part, shown: dict[str, Any], charged_in: str | None) -> str:
     code, formatted = shown["currency"], shown["unit_amount_formatted"]
     chooses = price.part("custom_unit_amount")
     if shown["billing_scheme"] == "tiered":
-        said = f"in tiers ({shown['tiers_mode'] or 'Stripe does not say which'}): the amount depends on the quantity, no one amount holds for a unit"
+        said = f"in tiers ({_known(shown['tiers_mode']) or 'Stripe does not say which'}): the amount depends on the quantity, no one amount holds for a unit"
     elif formatted is not None:
         said = f"{'free, ' if not shown['unit_amount_decimal'].strip('-0.') else ''}{formatted} for {_unit(price, shown)}"
     elif chooses.there:
@@ -49,7 +54,7 @@ def _words(price: Part, shown: dict[str, Any], charged_in: str | None) -> str:
 def _unit(price: Part, shown: dict[str, Any]) -> str:
     packs = price.part("transform_quantity")
     size, rounded = packs.read("divide_by", fields.number), packs.read("round", fields.word)
-    what = f"every {size:,} units, rounded {rounded or 'up or down'}" if size else "each unit"
+    what = f"every {size:,} units, rounded {_known(rounded) or 'up or down'}" if size else "each unit"
     return f"{what} used, as metered" if shown["usage_type"] == "metered" else what
 
 
@@ -62,7 +67,11 @@ def _option(price: Part, code: str) -> str:
 
 
 def _often(shown: dict[str, Any]) -> str:
-    interval, count = shown["interval"], shown["interval_count"]
+    interval, count = _known(shown["interval"]), shown["interval_count"]
     if interval is None:
         return ""
     return f", every {interval}" if count in (None, 1) else f", every {count} {interval}s"
+
+
+def _known(word: str | None) -> str | None:
+    return word if word in KNOWN else None

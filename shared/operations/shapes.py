@@ -76,7 +76,7 @@ def _groups(listed: list[Field]) -> tuple[Group, ...]:
     for each in listed:
         groups.setdefault((*each.above, each.last)[0], []).append(each)
     return tuple(
-        Group(name, tuple(members), all(each.seldom for each in members), all(each.below for each in members))
+        Group(name, tuple(members), all(each.seldom for each in members), any(each.below for each in members))
         for name, members in groups.items()
     )
 

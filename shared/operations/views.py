@@ -52,19 +52,30 @@ def _place(target: dict[str, Any], groups: tuple[Group, ...], value: Mapping[str
         there = value.get(group.name)
         if there is None and group.seldom:
             continue
-        if group.seldom and group.inside and there.__class__ is not dict:
+        if not group.inside:  # the value itself: most are
+            (field,) = group.fields
+            found = None if there is None else _read(there, field.read, field.name, odd)
+            if found or not field.seldom or field.name in odd:
+                target[field.last] = found
+                if field.write is not None:
+                    target[field.twin] = field.write(found, code)
+        elif group.seldom and there.__class__ is not dict:
             odd[group.name] = target[group.name] = None
+        else:
+            _place_inside(target, group, there, code, odd)
+
+
+def _place_inside(target: dict[str, Any], group: Group, there: Any, code: str | None, odd: dict[str, None]) -> None:
+    for field in group.fields:
+        found = _reached(there, field, odd)
+        if field.seldom and not found and field.name not in odd:
             continue
-        for field in group.fields:
-            found = _reached(there, field, odd)
-            if field.seldom and not found and field.name not in odd:
-                continue
-            into = target
-            for name in field.above:
-                into = into.setdefault(name, {})
-            into[field.last] = found
-            if field.write is not None:
-                into[field.twin] = field.write(found, code)
+        into = target
+        for name in field.above:
+            into = into.setdefault(name, {})
+        into[field.last] = found
+        if field.write is not None:
+            into[field.twin] = field.write(found, code)
 
 
 def _reached(found: Any, field: Field, odd: dict[str, None]) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import azure.functions as func
 import httpx
@@ -280,6 +281,22 @@ def test_subscriptions_and_invoices_follow_their_life_cycles(whole: Whole) -> No
     wait_until(lambda: whole.reads(path, status="active", cancel_at_period_end=True), "the notice", 5)
     whole.stripe.call("DELETE", f"/v1/subscriptions/{subscription['id']}")
     wait_until(lambda: whole.reads(path, status="canceled"), "the end", 5)
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("SC-89")
+def test_customers_whose_ids_the_company_chose_are_asked_for_by_encoded_addresses(whole: Whole) -> None:
+    ids = ["shop-7@harbour.example", "4711", "Möwe & Söhne", "50% off?#frag", "shop/7", "a b"]
+    for number, id in enumerate(ids):
+        customer = {"id": id, "object": "customer", "created": 1_790_000_000, "email": f"n{number}@harbour.example", "description": None}
+        made = event(f"evt_chosen{number}") | {"type": "customer.created", "data": {"object": customer}}
+        payload = json.dumps(made).encode()
+        assert whole.deliver(payload, sign(payload)) == 200
+    for number, id in enumerate(ids):
+        wait_until(lambda id=id: whole.reads(f"/api/customers/{quote(id, safe='')}", id=id), id, 15)
+        found = whole.get(f"/api/search?q=n{number}%40harbour.example").json()["data"]
+        assert [each["id"] for each in found] == [id]
+        assert whole.get(f"/api/charges?customer={quote(id, safe='')}").json()["total"] == 0
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ PRICE: dict[str, Any] = {
     "product": "prod_1",
     "recurring": {"interval": "month", "interval_count": 1, "usage_type": "metered"},
     "tiers_mode": "graduated",
+    "tax_behavior": "exclusive",
     "transform_quantity": {"divide_by": 10, "round": "up"},
     "unit_amount": 1000,
     "unit_amount_decimal": "1000",
