@@ -17,10 +17,10 @@ class GetCustomerInput(Input):
 class ShownCustomer(Shown):
     balance: int | None = Field(
         None,
-        description="In minor units of `currency`, and its sign says whose it is: negative is credit in the customer's favour, taken off the next invoice; positive is owed by the customer, added to it.",
+        description="In minor units: negative is credit in the customer's favour, positive is owed on the next invoice.",
     )
     balance_formatted: str | None = Field(None, description="The same in words, such as: credit: 15.00 EUR in the customer's favour.")
-    currency: str | None = Field(None, description="Of the balance; null where Stripe names none, and then there is none to be assumed.")
+    currency: str | None = Field(None, description="Of the balance; null where Stripe names none: assume none.")
 
 
 @read("GET /api/customers", permission="view_billing", tags=("core", "customers"), input=PageInput, output=Listing)
