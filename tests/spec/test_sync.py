@@ -178,6 +178,34 @@ async def test_a_kind_that_the_key_may_not_read_is_not_asked_for_again_and_again
     await close_context(narrow)
 
 
+@pytest.mark.requirement("SC-79", "SC-87")
+async def test_what_fails_is_named_until_it_passes_and_everything_else_is_complete(synced: Billy) -> None:
+    synced.stripe.fault(match="GET /v1/coupons", kind="status", status=500, times=1_000)
+    await synced.rest("owner", "start_sync")
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
+    state = (await synced.rest("owner", "get_sync")).body
+    assert [(each["part"], each["code"]) for each in state["failing"]] == [("coupon", "stripe_error")]
+    assert (state["stalled"], state["running"], state["complete"]) == (True, False, False)
+    assert state["stalled_since_iso"] == state["failing"][0]["since_iso"] and state["last_error"]["kind"] == "coupon"
+    assert [name for name, kind in state["kinds"].items() if not kind["complete"]] == ["coupon"]
+    assert (await synced.mcp("read_only", "get_sync")).body["failing"] == state["failing"]
+    synced.stripe.fault(match="GET /v1/events", kind="status", status=500, times=1_000)
+    charge = synced.stripe.charge(2_100)
+    synced.clock.offset += 120
+    await function(sync.sync_watch)(None, invocation_of("sync_watch"), Out())
+    state = (await synced.rest("owner", "get_sync")).body
+    assert [each["part"] for each in state["failing"]] == ["coupon", "events"] and state["lag_seconds"] >= 100
+    synced.stripe.no_faults()
+    woken = Out()
+    await function(sync.sync_watch)(None, invocation_of("sync_watch"), woken)
+    assert len(woken.messages) == 1, "what failed is tried again by itself"
+    await function(sync.run_sync)(None, invocation_of("run_sync"), Out())
+    state = (await synced.rest("owner", "get_sync")).body
+    assert (state["failing"], state["last_error"], state["complete"], state["stalled_since"]) == ([], None, True, None)
+    assert state["events_by_catch_up"] > 0 and state["events_set_aside"] == 0
+    assert (await synced.rest("owner", "get_charge", id=charge["id"])).body["amount"] == 2_100
+
+
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     home = tmp_path_factory.mktemp("sync")
