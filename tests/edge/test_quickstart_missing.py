@@ -11,7 +11,7 @@ import pytest
 
 from shared.gateway.kinds import KINDS
 from tests.edge.running_system import ROOT, environment, eventually, free_port
-from tests.peers.sandbox import running_sandbox
+from tests.peers.sandbox import control, running_sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +33,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_ready(
     tmp_path: Path, missing: str, permissions: list[str], fault: dict[str, object] | None, said: str
 ) -> None:
     with running_sandbox(tmp_path / "sandbox", seed=3, scale=0.02) as sandbox:
-        assert httpx.post(f"{sandbox.url}/_sandbox/keys", json={"key": KEY, "permissions": permissions}).status_code == 200
+        assert control(sandbox.url, "POST", "keys", {"key": KEY, "permissions": permissions}).status_code == 200
         if fault:
-            assert httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault).status_code == 200
+            assert control(sandbox.url, "POST", "faults", fault).status_code == 200
         home = tmp_path / "billy"
         settings = {"PORT": str(free_port()), "BILLY_STRIPE_API_BASE": sandbox.url, "BILLY_STRIPE_API_KEY": KEY}
         home.mkdir()
