@@ -19,7 +19,8 @@ async def tell(call: Call | Act, operation: str, decision: Decided, key: str, do
     """Appends the row of a key that was given (`GIVEN`) or is taken away (`TAKEN`). Raises `unavailable`."""
     about = {name: document[name] for name in ("role", "created_by") if document.get(name)} | twins({"expires": document.get("expires")})
     attempt = call.attempt if isinstance(call, Act) else None
-    await append(call.context, Row.of(call, operation, decision, object=key, about=about, right=RIGHT, attempt=attempt))
+    taken = key if decision is Decided.TAKEN else None
+    await append(call.context, Row.of(call, operation, decision, object=key, about=about, right=RIGHT, taken=taken, attempt=attempt))
 
 
 async def tell_earlier(context: Context) -> None:

@@ -17,7 +17,7 @@ async def is_taken(context: Context, id: str) -> bool:
     now = context.seam.now()
     if 0 <= now - context.standing.get(id, float("-inf")) < context.believed:
         return False
-    if await context.audit.list(limit=1, where={"object": id, "decision": TAKEN}):
+    if await context.audit.list(limit=1, where={"taken": id}):
         context.standing.pop(id, None)
         return True
     context.standing[id] = now

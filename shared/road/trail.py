@@ -29,7 +29,7 @@ LONGEST_TEXT = 300  # characters of an argument that a row is made of before it 
 
 AS_IT_IS = (
     *("code", "attempt", "state", "outcome", "amount", "currency", "dry_run", "replayed", "again", "count", "since"),
-    *("settled_later", "found", "reason", "object", "about", "effects", "right", "key_state", "reference"),
+    *("settled_later", "found", "reason", "object", "about", "effects", "right", "taken", "key_state", "reference"),
 )
 
 
@@ -77,6 +77,7 @@ class Row:
     effects: tuple[str, ...] = ()  # what it does besides moving money
     own_ids: tuple[str, ...] = ()
     right: str | None = None  # the kind of right that was given or taken
+    taken: str | None = None  # the id of a right that is gone for good, by which it is looked up
     key_state: str | None = None  # of a known key that does not work: revoked, or expired
     reference: str | None = None
     count: int | None = None  # how many calls it stands for, where it is a sum

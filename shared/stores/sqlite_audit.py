@@ -33,6 +33,8 @@ CREATE TRIGGER no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the a
 ABOUT = """
 CREATE INDEX by_object ON audit (json_extract(entry, '$.object'), id) WHERE json_extract(entry, '$.object') IS NOT NULL;
 
+CREATE INDEX by_taken ON audit (json_extract(entry, '$.taken'), id) WHERE json_extract(entry, '$.taken') IS NOT NULL;
+
 CREATE INDEX by_right ON audit (json_extract(entry, '$.right'), id) WHERE json_extract(entry, '$.right') IS NOT NULL"""
 
 BY_CORRELATION = """

@@ -34,6 +34,7 @@ COLUMNS = (
     "object",
     "right",
     "correlation_id",
+    "taken",
 )  # what the service itself compares; the rest is compared here
 LARGEST = 30_000  # characters of a row; a property takes 32 Ki UTF-16 units
 LARGEST_PAGE = 1000  # rows in one answer of the service

@@ -60,7 +60,17 @@ def right_partition(right: object) -> str | None:
     return f"right-{right}" if isinstance(right, str) and _PLAIN.fullmatch(right) else None
 
 
-COPIES = {"attempt": attempt_partition, "object": object_partition, "right": right_partition}  # by the field that is looked up
+def taken_partition(id: object) -> str | None:
+    """The partition that holds nothing but the row by which a right was taken away: it is asked for at every use, however much is told of it."""
+    return f"taken-{id}" if isinstance(id, str) and _PLAIN.fullmatch(id) else None
+
+
+COPIES = {
+    "taken": taken_partition,
+    "attempt": attempt_partition,
+    "object": object_partition,
+    "right": right_partition,
+}  # by the field that is looked up
 
 
 def copies_of(row: Mapping[str, Any]) -> list[str]:

@@ -113,7 +113,9 @@ async def test_a_process_that_believes_a_while_learns_of_a_revocation_by_another
     made = (await billy.rest("owner", "create_key", name="x", role="read_only")).body["result"]
     assert (await billy.rest(made["key"], "list_charges")).error is None
     call = Call(context, system("setup"), None)
-    await append(context, Row.of(call, "revoke_key", Decided.TAKEN, object=made["id"], right="key"))  # another process, before the copy
+    await append(
+        context, Row.of(call, "revoke_key", Decided.TAKEN, object=made["id"], right="key", taken=made["id"])
+    )  # another process, before the copy
     assert (await billy.rest(made["key"], "list_charges")).error is None
     billy.clock.offset += 31
     assert (await billy.rest(made["key"], "list_charges")).error == "unauthenticated"
@@ -193,3 +195,14 @@ async def test_what_version_0_1_0_revoked_is_told_to_the_log_by_the_timer_once(b
         assert [row["object"] for row in await billy.audit(decision="taken")] == [made["id"]]
     await put_back(billy.context, copy)
     assert (await billy.rest(made["key"], "list_charges")).error == "unauthenticated"
+
+
+async def test_however_much_is_told_of_a_key_looking_it_up_reads_one_row(billy: Billy) -> None:
+    """Whoever may not revoke a key can still name it in as many refusals as they like."""
+    made = (await billy.rest("owner", "create_key", name="x", role="read_only")).body["result"]
+    for _ in range(5):
+        assert (await billy.rest("read_only", "revoke_key", id=made["id"])).error == "not_allowed"
+    assert list(await billy.context.audit.list(limit=9, where={"taken": made["id"]})) == []
+    await billy.rest("owner", "revoke_key", id=made["id"])
+    (row,) = await billy.context.audit.list(limit=9, where={"taken": made["id"]})
+    assert (row["decision"], row["object"]) == ("taken", made["id"])

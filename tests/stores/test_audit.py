@@ -46,12 +46,13 @@ async def test_rows_are_found_by_the_object_and_by_the_kind_of_right_that_they_a
     key = "key_" + "0" * 26
     await audit.append(row(1, object=key, decision="allowed"))
     await audit.append(row(2, object="ch_1", decision="denied"))
-    await audit.append(row(3, object=key, decision="taken", right="key", attempt="att_1"))
+    await audit.append(row(3, object=key, decision="taken", right="key", attempt="att_1", taken=key))
     await audit.append(row(4, right="member", object="mem_1"))
     assert ids(await audit.list(limit=9, where={"object": key})) == ["aud_003", "aud_001"]
     assert ids(await audit.list(limit=9, where={"object": key}, after="aud_003")) == ["aud_001"]
     assert ids(await audit.list(limit=9, where={"object": key, "decision": "taken"})) == ["aud_003"]
     assert ids(await audit.list(limit=9, where={"object": "ch_1"})) == ["aud_002"]
+    assert ids(await audit.list(limit=9, where={"taken": key})) == ["aud_003"]
     assert ids(await audit.list(limit=9, where={"right": "key"})) == ["aud_003"]
     assert ids(await audit.following(after="aud_000", until="aud_999", limit=9, where={"object": key})) == ["aud_001", "aud_003"]
     assert ids(await audit.list(limit=9)) == ["aud_004", "aud_003", "aud_002", "aud_001"], "what is kept twice is listed once"
