@@ -69,6 +69,8 @@ def _parsed(name: str, raw: str) -> object:
     variable = f"BILLY_{name.upper()}"
     if name == "store" and raw not in ("embedded", "azure"):
         raise ValueError(f"{variable} is either embedded or azure")
+    if name == "trusted_proxies":
+        return _proxies(variable, raw)
     if isinstance(default, bool):
         if raw.lower() not in ("true", "false"):
             raise ValueError(f"{variable} is either true or false")
@@ -80,3 +82,16 @@ def _parsed(name: str, raw: str) -> object:
     if isinstance(default, tuple):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     return Path(raw) if isinstance(default, Path) else raw
+
+
+def _proxies(variable: str, raw: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    named = tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+    try:
+        for each in named:
+            if each != "azure":
+                ip_network(each, strict=False)
+    except ValueError:
+        raise ValueError(f"{variable} is azure, and addresses or networks such as 10.0.0.0/8, separated by commas") from None
+    return named

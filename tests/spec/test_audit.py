@@ -15,6 +15,7 @@ from shared.operations import create_refund
 from shared.road.catalogue import BY_NAME
 from shared.road.fence import Gate
 from shared.road.settling import settle_attempts
+from shared.settings import read_settings
 from shared.stores import sqlite_audit, tables
 from shared.stores.cosmos import CosmosAccount
 from shared.stores.cosmos_layout import layout
@@ -252,3 +253,19 @@ async def test_a_rare_row_is_found_over_several_answers_each_of_which_says_how_f
         cursor = {"cursor": page["next_cursor"]}
     assert [row["operation"] for row in found] == ["get_stats"] and found[0]["actor"] == rare
     assert answers > 3 and len(reached) == answers - 1 and reached == sorted(reached, reverse=True)
+
+
+@pytest.mark.requirement("SC-77")
+@pytest.mark.parametrize("text", ["nonsense-9", "10.0.0.0/99", "azure,nonsense-9", "*", "true"])
+def test_a_proxy_that_is_none_is_refused_by_the_settings_name_and_never_by_its_value(text: str) -> None:
+    with pytest.raises(ValueError, match="BILLY_TRUSTED_PROXIES") as refused:
+        read_settings({"BILLY_TRUSTED_PROXIES": text})
+    assert "nonsense-9" not in str(refused.value)
+
+
+def test_proxies_are_read_in_any_spelling() -> None:
+    assert read_settings({"BILLY_TRUSTED_PROXIES": " Azure , 10.0.0.0/8,2001:DB8::/32 "}).trusted_proxies == (
+        "azure",
+        "10.0.0.0/8",
+        "2001:db8::/32",
+    )
