@@ -32,6 +32,7 @@ class Card:
     declines_attaching: bool = False
     dispute: str | None = None
     refund: str | None = None
+    warning: bool = False
     authentication: bool = False
     risk: str = "normal"
 
@@ -115,8 +116,10 @@ _ALL = [
     Card("createDispute", "4000000000000259", dispute="fraudulent"),
     Card("createDisputeProductNotReceived", "4000000000002685", dispute="product_not_received"),
     Card("createDisputeInquiry", "4000000000001976", dispute="inquiry"),
-    Card("createIssuingDispute", "4000000000005423", dispute="fraudulent"),
+    Card("createIssuerFraudRecord", "4000000000005423", warning=True),
     Card("pendingRefund", "4000000000007726", refund="pending"),
+    # The sandbox's own, as Stripe has none: its refunds stay pending.
+    Card("refundStaysPending", "4000000000007734", refund="stays"),
     Card("refundFail", "4000000000005126", refund="failed"),
     Card("riskLevelElevated", "4000000000009235", risk="elevated"),
     Card("threeDSecure2Required", "4000000000003220", authentication=True),

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from sandbox import connect
+from sandbox import connect, timers
 from sandbox.cards import Card
 from sandbox.resources import balance_transactions
 from sandbox.world import Object, World
+
+BOOKED_AFTER = 2  # seconds of the sandbox's clock
 
 _REFUSED = {"fraudulent": ("blocked", "Stripe blocked this payment as too risky.", "not_sent_to_network")}
 
@@ -127,9 +129,17 @@ def built(
     } | rest
 
 
-def settle(world: World, charge: Object) -> connect.Told:
-    """Book the captured amount of a charge: what reaches the balance, less the fee, and what goes on to a connected account. Gives what
-    is to be announced after the charge."""
+def _settle(world: World, charge: Object, *, later: bool) -> connect.Told:
+    """Book the captured amount of a charge, now or `later`, and send on what goes to a connected account. Gives what is to be announced
+    after the charge."""
+    if later:
+        timers.later(world, BOOKED_AFTER, "charge_is_booked", charge["id"])
+    else:
+        _move(world, charge)
+    return connect.shared(world, charge)
+
+
+def _move(world: World, charge: Object) -> None:
     movement = balance_transactions.recorded(
         world,
         "charge",
@@ -140,13 +150,30 @@ def settle(world: World, charge: Object) -> connect.Told:
         description=charge["description"],
     )
     charge["balance_transaction"] = movement["id"]
-    return connect.shared(world, charge)
 
 
-def charged(world: World, *, amount: int, currency: str, method: Object, card: Card, capture: bool = True, **rest: Any) -> Object:
-    """A new charge, kept and announced; `status` says whether it succeeded. Some cards dispute what they paid at once."""
+def book(world: World, id: str) -> Object:
+    """What reaches the balance, less the fee. Under `automatic_async` it is known only some seconds after the success."""
+    charge = world.require("charge", id)
+    if charge["captured"] and charge["balance_transaction"] is None:
+        _move(world, charge)
+        world.save(charge)
+        world.emit("charge.updated", charge)
+    return charge
+
+
+@timers.timer("charge_is_booked")
+def _is_booked(world: World, id: str) -> None:
+    book(world, id)
+
+
+def charged(
+    world: World, *, amount: int, currency: str, method: Object, card: Card, capture: bool = True, later: bool = False, **rest: Any
+) -> Object:
+    """A new charge, kept and announced; `status` says whether it succeeded. Some cards dispute what they paid at once. With `later` its
+    balance transaction follows some seconds afterwards."""
     charge = built(world, amount=amount, currency=currency, method=method, card=card, capture=capture, **rest)
-    told = settle(world, charge) if charge["captured"] else []
+    told = _settle(world, charge, later=later) if charge["captured"] else []
     world.insert(charge, private={"card": card.name})
     world.emit("charge.failed" if charge["status"] == "failed" else "charge.succeeded", charge)
     for type, obj in told:
@@ -156,13 +183,17 @@ def charged(world: World, *, amount: int, currency: str, method: Object, card: C
         from sandbox.resources import disputes
 
         disputes.opened(world, charge, card.dispute)
+    if card.warning and charge["captured"]:
+        from sandbox.resources import early_fraud_warnings
+
+        early_fraud_warnings.issued(world, charge)
     return charge
 
 
 def captured(world: World, charge: Object, amount: int) -> Object:
     """Capture all or part of what was authorised; the rest is released."""
     charge |= {"captured": True, "amount_captured": amount, "amount_refunded": charge["amount"] - amount}
-    told = settle(world, charge)
+    told = _settle(world, charge, later=bool(charge["payment_intent"]))
     world.save(charge)
     world.emit("charge.captured", charge)
     for type, obj in told:
@@ -174,5 +205,5 @@ def released(world: World, charge: Object) -> Object:
     """Let go of an authorisation."""
     charge |= {"refunded": True, "amount_refunded": charge["amount"]}
     world.save(charge)
-    world.emit("charge.refunded", charge)
+    world.emit("charge.refunded", charge, promised=False)
     return charge

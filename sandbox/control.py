@@ -33,7 +33,7 @@ def _no_faults(sandbox: "Sandbox", _: dict[str, Any]) -> Any:
 
 def _limits(sandbox: "Sandbox", wanted: dict[str, Any]) -> Any:
     sandbox.faults.per_second = wanted.get("per_second")
-    sandbox.faults.should_retry = wanted.get("should_retry", True)
+    sandbox.faults.should_retry = wanted.get("should_retry")
     return wanted
 
 

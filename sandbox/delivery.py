@@ -24,12 +24,14 @@ BATCH = 64
 
 @dataclass(slots=True)
 class Behaviour:
-    """`delay_ms` holds every delivery back, `duplicate` sends that many more copies, `shuffle` mixes the order, `pause` sends nothing."""
+    """`delay_ms` holds every delivery back, `duplicate` sends that many more copies, `shuffle` mixes the order, `pause` sends nothing,
+    `unpromised` also makes the events that Stripe was seen to send and does not promise. As Stripe may, events come mixed and twice."""
 
     delay_ms: int = 0
-    duplicate: int = 0
-    shuffle: bool = False
+    duplicate: int = 1
+    shuffle: bool = True
     pause: bool = False
+    unpromised: bool = False
 
     def change(self, wanted: dict[str, Any]) -> None:
         known = {field.name for field in fields(self)}

@@ -29,7 +29,7 @@ def apply(world: World, answer: Any, paths: list[str]) -> Any:
     """The answer with every path expanded; refuses what cannot be, and more than four levels."""
     for path in paths:
         steps = path.split(".")
-        if len(steps) > 4 + (steps[0] == "data"):
+        if len(steps) > 4:
             raise invalid(f"You cannot expand more than 4 levels of a property. Property: {path}", param="expand")
         _walk(world, None, answer, steps, path)
     return answer

@@ -78,8 +78,8 @@ class Faults:
     def __init__(self) -> None:
         self._coming: list[Fault] = []
         self.per_second: float | None = None
-        self.should_retry: bool | None = True
-        self._recent: deque[float] = deque()
+        self.should_retry: bool | None = None
+        self._recent: dict[bool, deque[float]] = {False: deque(), True: deque()}
 
     def add(self, wanted: dict[str, Any]) -> None:
         """Raises TypeError or ValueError for what is no fault."""
@@ -110,13 +110,14 @@ class Faults:
         self._coming = [fault for fault in self._coming if fault.times > 0]
         return hit
 
-    def limit(self, now: float) -> None:
-        """Raise 429 when this second has had its share."""
+    def limit(self, now: float, livemode: bool) -> None:
+        """Raise 429 when this second has had its share in this mode."""
         if self.per_second is None:
             return
-        while self._recent and self._recent[0] <= now - 1:
-            self._recent.popleft()
-        if len(self._recent) >= self.per_second:
+        recent = self._recent[livemode]
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        if len(recent) >= self.per_second:
             hint = {} if self.should_retry is None else {"Stripe-Should-Retry": "true" if self.should_retry else "false"}
             raise StripeError(
                 429,
@@ -125,4 +126,4 @@ class Faults:
                 code="rate_limit",
                 headers=hint,
             )
-        self._recent.append(now)
+        recent.append(now)

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from sandbox import connect
+from sandbox import connect, timers
 from sandbox.cards import Card
-from sandbox.charging import charged
+from sandbox.charging import charged, released
 from sandbox.errors import StripeError, invalid
 from sandbox.resources import payment_methods
 from sandbox.world import Object, World
+
+AUTHORISED_FOR = 7 * 86400
 
 
 def built(world: World, *, amount: int, currency: str, created: int | None = None, **rest: Any) -> Object:
@@ -93,6 +95,7 @@ def tried(world: World, intent: Object, method: Object, *, authenticated: bool =
         method=method,
         card=card,
         capture=not manual,
+        later=intent["capture_method"] != "automatic",
         payment_intent=intent["id"],
         transfer_data=connect.of_charge(intent["transfer_data"]),
         **{
@@ -118,10 +121,35 @@ def tried(world: World, intent: Object, method: Object, *, authenticated: bool =
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"], "last_payment_error": None}
         world.save(intent)
         world.emit("payment_intent.amount_capturable_updated", intent)
+        timers.later(world, AUTHORISED_FOR, "authorisation_expires", intent["id"])
     else:
         intent |= {"status": "succeeded", "amount_received": intent["amount"], "last_payment_error": None}
         world.save(intent)
         world.emit("payment_intent.succeeded", intent)
+    return intent
+
+
+@timers.timer("authorisation_expires")
+def _expires(world: World, id: str) -> None:
+    intent = world.get("payment_intent", id)
+    if intent is None or intent["status"] != "requires_capture":
+        return
+    charge = released(world, world.require("charge", intent["latest_charge"]))
+    world.emit("charge.expired", charge)
+    canceled(world, intent, "automatic")
+
+
+def canceled(world: World, intent: Object, reason: str | None) -> Object:
+    """The end of an intent that was not paid, kept and announced."""
+    intent |= {
+        "status": "canceled",
+        "canceled_at": world.clock.now(),
+        "cancellation_reason": reason,
+        "amount_capturable": 0,
+        "next_action": None,
+    }
+    world.save(intent)
+    world.emit("payment_intent.canceled", intent)
     return intent
 
 

@@ -51,7 +51,8 @@ def page(
     cursor = params.get("ending_before") or params.get("starting_after")
     if cursor is not None:
         row = call.world.store.db.execute(
-            "SELECT created, seq FROM objects WHERE kind = ? AND livemode = ? AND id = ?", (kind, call.world.livemode, cursor)
+            "SELECT created, seq FROM objects WHERE kind = ? AND livemode = ? AND id = ? AND deleted = 0",
+            (kind, call.world.livemode, cursor),
         ).fetchone()
         if row is None:
             raise not_found(kind, cursor, param="ending_before" if backwards else "starting_after")

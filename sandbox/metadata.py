@@ -11,6 +11,8 @@ def merged(kept: dict[str, str] | None, given: Any) -> dict[str, str]:
         return {}
     after = dict(kept or {})
     for name, value in given.items():
+        if "[" in name or "]" in name:
+            raise invalid("Metadata keys may not contain square brackets.", param="metadata")
         if len(name) > 40:
             raise invalid(f"Metadata keys may have at most 40 characters, but '{name[:50]}' has {len(name)}.", param=f"metadata[{name}]")
         if len(value) > 500:

@@ -21,6 +21,7 @@ class Call:
     params: dict[str, Any]
     expand: list[str]
     idempotency_key: str | None
+    pinned: bool = True  # the request names the API version itself, so that no older one can be meant
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Sandbox:
             ids=self.ids,
             request=request,
             webhooks_anywhere=self.webhooks_anywhere,
+            unpromised=self.courier.behaviour.unpromised,
         )
 
     async def tick(self) -> None:
@@ -134,7 +135,7 @@ class Sandbox:
         self, request: Request, method: str, path: str, body: bytes, headers: dict[str, str], hit: dict[str, Fault]
     ) -> tuple[int, bytes]:
         key = keys.identify(self.store, request.headers.get("authorization", ""))
-        self.faults.limit(time.monotonic())
+        self.faults.limit(time.monotonic(), key.livemode)
         version = request.headers.get("stripe-version", API_VERSION)
         if version != API_VERSION:
             raise StripeError(400, f"Invalid Stripe API version: {version}. This sandbox speaks {API_VERSION}.")
@@ -209,7 +210,7 @@ class Sandbox:
         so that the idempotency record is part of it."""
         world = self.world(livemode, {"id": headers["Request-Id"], "idempotency_key": key})
         wanted = params.pop("expand", [])
-        call = Call(world, found.method, path, ids, params, wanted, key)
+        call = Call(world, found.method, path, ids, params, wanted, key, "stripe-version" in request.headers)
         db, writes = self.store.db, found.method != "GET"
         if writes:
             db.execute("BEGIN IMMEDIATE")

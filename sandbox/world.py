@@ -61,6 +61,7 @@ class World:
         ids: Ids,
         request: Object | None = None,
         webhooks_anywhere: bool = False,
+        unpromised: bool = False,
     ) -> None:
         self.store = store
         self.livemode = livemode
@@ -69,6 +70,7 @@ class World:
         self.ids = ids
         self.request = request or {"id": None, "idempotency_key": None}
         self.webhooks_anywhere = webhooks_anywhere
+        self.unpromised = unpromised
         self._previous: dict[tuple[str, str], Object] = {}
 
     def new_id(self, prefix: str) -> str:
@@ -160,8 +162,11 @@ class World:
         )
         return stub
 
-    def emit(self, type: str, obj: Object, previous: Object | None = None) -> None:
-        """Record an event and queue its deliveries. An `*.updated` event about nothing that changed is not sent."""
+    def emit(self, type: str, obj: Object, previous: Object | None = None, *, promised: bool = True) -> None:
+        """Record an event and queue its deliveries. An `*.updated` event about nothing that changed is not sent, and one that Stripe does
+        not promise (`promised=False`) only where the sandbox was asked to be so kind."""
+        if not promised and not self.unpromised:
+            return
         if previous is None and type.endswith(".updated"):
             previous = self._previous.get((obj["object"], obj["id"]), {})
             if not previous:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import cards, intents
+from sandbox import cards, charging, intents
 from sandbox.clock import Clock
 from sandbox.ids import Ids
 from sandbox.resources import (
@@ -57,7 +57,7 @@ class Moment(Clock):
 class Past(World):
     """A world whose changes are history: nothing is announced."""
 
-    def emit(self, type: str, obj: dict[str, Any], previous: dict[str, Any] | None = None) -> None:
+    def emit(self, type: str, obj: dict[str, Any], previous: dict[str, Any] | None = None, *, promised: bool = True) -> None:
         return None
 
 
@@ -105,7 +105,7 @@ def _play(world: Past, found: Prototypes) -> None:
         intent = intents.started(world, amount=1000, currency="usd", customer=customer["id"])
         found.intent[name] = intents.tried(world, intent, method)
         if intent["latest_charge"]:
-            found.charge[name] = world.require("charge", intent["latest_charge"])
+            found.charge[name] = charging.book(world, intent["latest_charge"])
     good = found.method["visa"]
     manual = intents.started(world, amount=1000, currency="usd", customer=customer["id"], capture_method="manual")
     found.intent["uncaptured"] = intents.tried(world, manual, good)

@@ -9,6 +9,7 @@ FAMILIES = (
     "charges",
     "customers",
     "disputes",
+    "early_fraud_warnings",
     "events",
     "payment_intents",
     "payment_methods",

@@ -49,7 +49,8 @@ def create(call: Call) -> Object:
     currency = amounts.currency_of(params["currency"])
     amounts.check(params["amount"], currency)
     _no_older_names(params)
-    shares = connect.asked(world, params, params["amount"], currency)
+    shares: dict[str, Any] = connect.asked(world, params, params["amount"], currency)
+    shares["transfer_data"] = connect.of_charge(shares.get("transfer_data"))
     method = _method(world, params)
     card = payment_methods.card_of(world, method)
     charge = charged(
@@ -67,7 +68,7 @@ def create(call: Call) -> Object:
         statement_descriptor=params.get("statement_descriptor"),
         statement_descriptor_suffix=params.get("statement_descriptor_suffix"),
         transfer_group=params.get("transfer_group"),
-        **shares | {"transfer_data": connect.of_charge(shares.get("transfer_data"))},
+        **shares,
     )
     if card.code:
         raise card.error(keep=True, charge=charge["id"])

@@ -177,7 +177,7 @@ def create(call: Call) -> dict:
     if given.get("credit_amount"):
         customer = world.require("customer", invoice["customer"])
         customer["balance"] -= given["credit_amount"]
-        update(world, customer, "customer.updated")
+        update(world, customer, "customer.updated", promised=False)
     world.insert(note)
     world.emit("credit_note.created", note)
     _carry(world, invoice, note, 1)
@@ -189,10 +189,10 @@ def _carry(world: World, invoice: dict, note: dict, sign: int) -> None:
     invoice["pre_payment_credit_notes_amount"] += sign * note["pre_payment_amount"]
     invoice["post_payment_credit_notes_amount"] += sign * note["post_payment_amount"]
     if invoice["status"] != "open":
-        update(world, invoice, "invoice.updated")
+        update(world, invoice, "invoice.updated", promised=False)
         return
     invoice_lines.due(invoice)
-    update(world, invoice, "invoice.updated")
+    update(world, invoice, "invoice.updated", promised=False)
     collection.reprice(world, invoice)
     if invoice["amount_remaining"] == 0:
         invoice_lifecycle.paid(world, invoice)

@@ -8,13 +8,14 @@ from sandbox import timers
 from sandbox.errors import invalid
 from sandbox.listing import page
 from sandbox.metadata import merged
-from sandbox.resources import balance_transactions
+from sandbox.resources import balance_transactions, early_fraud_warnings
 from sandbox.route import Call, route
 from sandbox.schema import fields
 from sandbox.world import Object, World
 
 FEE = 1500
 ANSWER_WITHIN = 9 * 86400
+EACH_TEXT, ALL_TEXTS = 20_000, 150_000
 _NETWORK = {"fraudulent": "10.4", "product_not_received": "13.1", "duplicate": "12.6.1", "subscription_canceled": "13.2"}
 _CLOSED = ("won", "lost", "warning_closed", "prevented")
 
@@ -75,6 +76,8 @@ def opened(world: World, charge: Object, reason: str, *, created: int | None = N
     world.emit("charge.dispute.created", dispute)
     if not inquiry:
         world.emit("charge.dispute.funds_withdrawn", dispute)
+    timers.later(world, dispute["evidence_details"]["due_by"] - world.clock.now(), "dispute_is_past_due", dispute["id"])
+    early_fraud_warnings.answered(world, charge["id"])
     # The charge is `disputed` from now on, but no event tells that of the charge itself.
     return dispute
 
@@ -96,16 +99,36 @@ def ended(world: World, dispute: Object, status: str) -> Object:
         dispute["balance_transactions"].append(_moved(world, dispute, dispute["amount"]))
     dispute |= {"status": status, "is_charge_refundable": status != "lost"}
     world.save(dispute)
-    world.emit("charge.dispute.closed", dispute)
     if status == "won":
         world.emit("charge.dispute.funds_reinstated", dispute)
+    world.emit("charge.dispute.closed", dispute)
     return dispute
+
+
+def _check_evidence(dispute: Object, given: Object) -> None:
+    """At most 20,000 letters in each text, and 150,000 in all of them."""
+    for name, value in given.items():
+        if isinstance(value, str) and len(value) > EACH_TEXT:
+            raise invalid(f"Evidence text may have at most {EACH_TEXT} characters.", param=f"evidence[{name}]")
+    texts = [value for value in (dispute["evidence"] | given).values() if isinstance(value, str)]
+    if sum(len(text) for text in texts) > ALL_TEXTS:
+        raise invalid(f"All evidence texts together may have at most {ALL_TEXTS} characters.", param="evidence")
+
+
+@timers.timer("dispute_is_past_due")
+def _past_due(world: World, id: str) -> None:
+    """Whoever says nothing in time loses; an inquiry ends."""
+    dispute = world.get("dispute", id)
+    if dispute is None or not dispute["status"].endswith("needs_response"):
+        return
+    dispute["evidence_details"]["past_due"] = True
+    ended(world, dispute, "warning_closed" if dispute["status"].startswith("warning") else "lost")
 
 
 def _open(call: Call) -> Object:
     dispute = call.world.require("dispute", call.path["dispute"])
     if dispute["status"] in _CLOSED:
-        raise invalid("This dispute is already closed", code="dispute_already_closed")
+        raise invalid("This dispute is already closed")
     return dispute
 
 
@@ -123,14 +146,16 @@ def retrieve(call: Call) -> Object:
 def update(call: Call) -> Object:
     """Evidence is submitted unless `submit=false`; `winning_evidence` and `losing_evidence` as its text decide a test dispute."""
     world, params = call.world, call.params
-    dispute = world.require("dispute", call.path["dispute"])
+    dispute = _open(call)
+    _check_evidence(dispute, params.get("evidence") or {})
     if "metadata" in params:
         dispute["metadata"] = merged(dispute["metadata"], params["metadata"])
     if "intended_submission_method" in params:
         dispute["intended_submission_method"] = params["intended_submission_method"] or None
     evidence: dict[str, Any] = params.get("evidence") or {}
     if evidence or params.get("submit"):
-        _open(call)
+        if params.get("submit", True) and dispute["evidence_details"]["submission_count"]:
+            raise invalid("Evidence has already been submitted for this dispute; it can be submitted once.")
         dispute["evidence"] |= {name: value or None for name, value in evidence.items()}
         dispute["evidence_details"]["has_evidence"] = any(value for value in dispute["evidence"].values())
         if params.get("submit", True):

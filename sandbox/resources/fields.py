@@ -22,10 +22,10 @@ def assign(obj: dict, params: dict, *names: str) -> None:
             obj[name] = None if value == "" else value
 
 
-def update(world: World, obj: dict, event: str) -> dict:
+def update(world: World, obj: dict, event: str, *, promised: bool = True) -> dict:
     """Store a changed object and announce it."""
     saved = world.save(obj)
-    world.emit(event, saved)
+    world.emit(event, saved, promised=promised)
     return saved
 
 

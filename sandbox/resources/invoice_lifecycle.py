@@ -145,7 +145,7 @@ def finalize(world: World, invoice: dict, *, auto_advance: bool | None = None, p
     if customer.get("currency") is None:
         customer["currency"] = invoice["currency"]
     world.save(customer)
-    world.emit("customer.updated", customer)
+    world.emit("customer.updated", customer, promised=False)
     secret = f"{world.account}/{'live' if world.livemode else 'test'}_{world.ids.letters(32)}"
     invoice |= {
         "status": "open",
@@ -176,10 +176,11 @@ def paid(world: World, invoice: dict, *, received: int = 0, off_stripe: int = 0)
     invoice["amount_remaining"] = max(0, invoice["amount_due"] - invoice["amount_paid"])
     invoice["status_transitions"]["paid_at"] = world.clock.now()
     world.save(invoice)
-    world.emit("invoice.updated", invoice)
+    world.emit("invoice.updated", invoice, promised=False)
     world.emit("invoice.paid", invoice)
     if not off_stripe:
         world.emit("invoice.payment_succeeded", invoice)
+    delinquency(world, invoice["customer"])
     subscription_status.after_invoice(world, invoice, "paid")
     return invoice
 
@@ -208,11 +209,24 @@ def failed(world: World, invoice: dict, *, action_required: bool) -> None:
     if invoice["auto_advance"]:
         invoice["next_payment_attempt"] = world.clock.now() + 3 * DAY
     world.save(invoice)
-    world.emit("invoice.updated", invoice)
+    world.emit("invoice.updated", invoice, promised=False)
     if action_required:
         world.emit("invoice.payment_action_required", invoice)
     world.emit("invoice.payment_failed", invoice)
+    delinquency(world, invoice["customer"])
     subscription_status.after_invoice(world, invoice, "failed")
+
+
+def delinquency(world: World, customer_id: str) -> None:
+    """Whether the customer owes what was asked for and refused. No event that Stripe promises tells this of the customer."""
+    customer = world.get("customer", customer_id)
+    if customer is None:
+        return
+    unpaid = world.find("invoice", customer=customer_id, status="open")
+    owing = any(one["attempt_count"] and one["collection_method"] == "charge_automatically" for one in unpaid)
+    if customer["delinquent"] != owing:
+        customer["delinquent"] = owing
+        update(world, customer, "customer.updated", promised=False)
 
 
 def void(world: World, invoice: dict) -> dict:
@@ -224,8 +238,9 @@ def void(world: World, invoice: dict) -> dict:
     collection.withdraw(world, invoice, "void_invoice")
     invoice |= {"status": "void", "auto_advance": False, "next_payment_attempt": None}
     invoice["status_transitions"]["voided_at"] = world.clock.now()
-    update(world, invoice, "invoice.updated")
+    update(world, invoice, "invoice.updated", promised=False)
     world.emit("invoice.voided", invoice)
+    delinquency(world, invoice["customer"])
     subscription_status.after_invoice(world, invoice, "void")
     return invoice
 
@@ -237,8 +252,9 @@ def mark_uncollectible(world: World, invoice: dict) -> dict:
     invoice |= {"status": "uncollectible", "auto_advance": False, "next_payment_attempt": None}
     invoice["status_transitions"]["marked_uncollectible_at"] = world.clock.now()
     invoice["status_details"] = {"uncollectible": {"reason": "user_forgiven"}}
-    update(world, invoice, "invoice.updated")
+    update(world, invoice, "invoice.updated", promised=False)
     world.emit("invoice.marked_uncollectible", invoice)
+    delinquency(world, invoice["customer"])
     subscription_status.after_invoice(world, invoice, "uncollectible")
     return invoice
 

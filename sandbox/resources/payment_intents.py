@@ -73,6 +73,7 @@ def _confirmed(call: Call, intent: Object, method: Object | None) -> Object:
 @route("POST", "/v1/payment_intents", params=stripe.params.PaymentIntentCreateParams, permission="payment_intent_write", extra=OLDER)
 def create(call: Call) -> Object:
     world, params = call.world, call.params
+    payment_methods.no_types(call)
     currency = amounts.currency_of(params["currency"])
     amounts.check(params["amount"], currency)
     customer = world.require("customer", params["customer"], param="customer")["id"] if params.get("customer") else None
@@ -80,8 +81,6 @@ def create(call: Call) -> Object:
         raise invalid("You cannot provide `off_session` unless `confirm` is true.", param="off_session")
     method = _method(world, params, customer)
     rest = {name: params[name] for name in COPIED if name in params}
-    if "payment_method_types" in params:
-        rest |= {"payment_method_types": params["payment_method_types"], "automatic_payment_methods": None}
     if "automatic_payment_methods" in params:
         wanted = params["automatic_payment_methods"]
         rest["automatic_payment_methods"] = {"allow_redirects": wanted.get("allow_redirects", "always"), "enabled": wanted["enabled"]}
@@ -115,6 +114,7 @@ def retrieve(call: Call) -> Object:
 )
 def update(call: Call) -> Object:
     world, params = call.world, call.params
+    payment_methods.no_types(call)
     intent = world.require("payment_intent", call.path["intent"])
     fixed = intent["status"] in ("succeeded", "canceled", "processing", "requires_capture")
     for name in ("amount", "currency", "customer", "payment_method", "application_fee_amount", "transfer_data"):
@@ -205,13 +205,4 @@ def cancel(call: Call) -> Object:
         )
     if intent["status"] == "requires_capture":
         released(world, world.require("charge", intent["latest_charge"]))
-    intent |= {
-        "status": "canceled",
-        "canceled_at": world.clock.now(),
-        "cancellation_reason": call.params.get("cancellation_reason"),
-        "amount_capturable": 0,
-        "next_action": None,
-    }
-    world.save(intent)
-    world.emit("payment_intent.canceled", intent)
-    return intent
+    return intents.canceled(world, intent, call.params.get("cancellation_reason"))

@@ -48,6 +48,16 @@ def of_card(world: World, card: cards.Card, **rest: Any) -> Object:
     return from_number(world, card.number, exp_month=12, exp_year=2034, cvc="123", param="card", **rest)
 
 
+def no_types(call: Call) -> None:
+    """Which kinds of payment are offered is no longer for a request to say. Scripts that name no version (the CLI's) mean an older one."""
+    if call.pinned and "payment_method_types" in call.params:
+        raise invalid(
+            "payment_method_types is no longer supported. Leave it out, or use allowed_payment_method_types.",
+            param="payment_method_types",
+            code="payment_method_types_no_longer_supported",
+        )
+
+
 def usable(world: World, id: str, *, param: str) -> Object:
     """The payment method of an id; `pm_card_visa` and its like make a new one. Raises resource_missing."""
     found = world.get("payment_method", id)

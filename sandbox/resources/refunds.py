@@ -12,7 +12,7 @@ from sandbox.errors import StripeError, invalid, not_found
 from sandbox.expand import on_expand
 from sandbox.listing import listed, page
 from sandbox.metadata import merged
-from sandbox.resources import balance_transactions, disputes
+from sandbox.resources import balance_transactions, disputes, early_fraud_warnings
 from sandbox.route import Call, route
 from sandbox.world import Object, World
 
@@ -104,7 +104,7 @@ def made(
         raise refusal
     kind = charge["payment_method_details"]["type"]
     card = CARDS.get(world.private("charge", charge["id"]).get("card", "visa"), CARDS["visa"])
-    status = "pending" if card.refund == "pending" else "requires_action" if kind in NEEDS_THE_CUSTOMER else "succeeded"
+    status = "pending" if card.refund in ("pending", "stays") else "requires_action" if kind in NEEDS_THE_CUSTOMER else "succeeded"
     if status == "requires_action" and not instructions_email:
         raise invalid("You must provide instructions_email for this payment method.", code="parameter_missing", param="instructions_email")
     refund: Object = {
@@ -155,11 +155,12 @@ def made(
     world.save(charge)
     world.emit("refund.created", refund)
     world.emit("charge.refunded", charge)
+    early_fraud_warnings.answered(world, charge["id"])
     for type, obj in told:
         world.emit(type, obj)
     if status == "succeeded" and kind == "card":
         timers.later(world, REFERENCE_AFTER, "refund_referenced", refund["id"])
-    if card.refund:
+    if card.refund in ("pending", "failed"):
         timers.later(world, SETTLES_AFTER, "refund_settles", refund["id"])
     return refund
 

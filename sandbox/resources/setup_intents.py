@@ -46,6 +46,7 @@ def _confirmed(world: World, intent: Object, method: Object) -> Object:
 @route("POST", "/v1/setup_intents", params=stripe.params.SetupIntentCreateParams, permission="setup_intent_write", extra=OLDER)
 def create(call: Call) -> Object:
     world, params = call.world, call.params
+    payment_methods.no_types(call)
     customer = world.require("customer", params["customer"], param="customer")["id"] if params.get("customer") else None
     method = payment_methods.usable(world, params["payment_method"], param="payment_method") if params.get("payment_method") else None
     id = world.new_id("seti")
@@ -54,7 +55,7 @@ def create(call: Call) -> Object:
         "object": "setup_intent",
         "allowed_payment_method_types": params.get("allowed_payment_method_types"),
         "application": None,
-        "automatic_payment_methods": None if "payment_method_types" in params else {"allow_redirects": "always", "enabled": True},
+        "automatic_payment_methods": {"allow_redirects": "always", "enabled": True},
         "cancellation_reason": None,
         "client_secret": f"{id}_secret_{world.ids.letters(24)}",
         "created": world.clock.now(),
@@ -71,7 +72,7 @@ def create(call: Call) -> Object:
         "payment_method": method["id"] if method else None,
         "payment_method_configuration_details": None,
         "payment_method_options": {},
-        "payment_method_types": params.get("payment_method_types", ["card"]),
+        "payment_method_types": ["card"],
         "single_use_mandate": None,
         "status": "requires_confirmation" if method else "requires_payment_method",
         "usage": params.get("usage", "off_session"),

@@ -49,10 +49,10 @@ def create(call: Call) -> dict:
     behavior = given.get("payment_behavior", "allow_incomplete")
     if automatic and subscription["status"] == "incomplete" and behavior != "default_incomplete" and _owes(subscription):
         subscription_billing.require_payment_method(world, subscription)
+    invoice = subscription_billing.bill(world, subscription, reason="subscription_create")
     world.emit("customer.subscription.created", subscription)
     if subscription["trial_end"] and subscription["trial_end"] - world.clock.now() <= subscription_changes.WARNING:
         world.emit("customer.subscription.trial_will_end", subscription)
-    invoice = subscription_billing.bill(world, subscription, reason="subscription_create")
     if behavior == "default_incomplete" and automatic and invoice["amount_due"] > 0:
         subscription_billing.invoice_lifecycle.finalize(world, invoice)
     else:
@@ -172,7 +172,7 @@ def build(world: World, customer: dict, given: dict) -> dict:
     if customer.get("currency") is None:
         customer["currency"] = currency
         world.save(customer)
-        world.emit("customer.updated", customer)
+        world.emit("customer.updated", customer, promised=False)
     return subscription
 
 

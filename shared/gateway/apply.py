@@ -12,6 +12,7 @@ from shared.gateway import progress
 from shared.gateway.client import StripeGateway, gateway
 from shared.gateway.failures import is_permission
 from shared.gateway.kinds import API_VERSION, KINDS, as_object, is_id, tombstone, write_from_object, writes_from_event
+from shared.gateway.related import related
 from shared.stores.protocols import Applied, Exists, Write
 from shared.telemetry.measures import measure
 
@@ -108,13 +109,13 @@ async def _apply(context: Context, stripe: StripeGateway, writes: list[Write]) -
 
 
 async def _follow(context: Context, stripe: StripeGateway, event: Mapping[str, Any]) -> None:
-    """What an object's event tells of others: of the attempt that made it; and of its charge, where Stripe says that in no event of the charge's."""
+    """What an object's event tells of others: of the attempt that made it, and of what it changed without an event of its own."""
     value = as_object(as_object(event.get("data")).get("object"))
     kind = str(value.get("object"))
     await tell(context, kind, [value])
-    came_back = kind == "refund" and value.get("status") in ("failed", "canceled")
-    if (came_back or event.get("type") == "charge.dispute.created") and is_id(charge := str(value.get("charge") or "")):
-        await settle_write(context, stripe, write_from_object("charge", {"id": charge}, 0))
+    for other, id in related(str(event.get("type")), value):
+        if is_id(id, other):
+            await settle_write(context, stripe, write_from_object(other, {"id": id}, 0))
 
 
 async def tell(context: Context, kind: str, values: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from tests.peers.receiver import Receiver, running_receiver
-from tests.peers.sandbox import RunningSandbox, client_of, running_sandbox
+from tests.peers.sandbox import RunningSandbox, client_of, control, running_sandbox
 
 KEY = "rk_test_everything1234"
 
@@ -15,7 +15,14 @@ KEY = "rk_test_everything1234"
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
     with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        tame(running)
         yield running
+
+
+def tame(running: RunningSandbox) -> None:
+    """Each event once and in order: a test says itself what else it wants."""
+    wanted = {"delay_ms": 0, "duplicate": 0, "shuffle": False, "pause": False, "unpromised": False}
+    control(running.url, "POST", "webhooks", wanted).raise_for_status()
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def wire(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
         yield http
         http.delete("/_sandbox/faults")
         http.post("/_sandbox/limits", json={"per_second": None})
-        http.post("/_sandbox/webhooks", json={"delay_ms": 0, "duplicate": 0, "shuffle": False, "pause": False})
+        tame(sandbox)
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_created_bounds_and_filters_narrow_a_list(client, charges):
     assert [charge.id for charge in client.v1.charges.list({"payment_intent": oldest.payment_intent}).data] == [charges[0]]
 
 
-def test_expand_replaces_ids_over_several_levels_and_inside_lists(client, charges):
+def test_expand_replaces_ids_over_several_levels_and_inside_lists(client, wire, charges):
+    wire.post("/_sandbox/clock", json={"advance": 5})  # until their balance transactions are known
     charge = client.v1.charges.retrieve(charges[3], {"expand": ["customer", "payment_intent.latest_charge.balance_transaction", "refunds"]})
     assert charge.customer.email == "many@example.com"
     assert charge.payment_intent.latest_charge.balance_transaction.net == 1003 - 29 - 30

@@ -79,13 +79,17 @@ def test_a_version_that_is_not_the_pinned_one_is_refused(wire):
     assert wire.get("/v1/charges", headers={"Stripe-Version": stripe.api_version}).headers["stripe-version"] == stripe.api_version
 
 
-def test_too_many_requests_in_a_second_are_429_with_a_hint_to_retry(sandbox, wire):
+def test_too_many_requests_in_a_second_are_429_without_a_hint_unless_one_is_asked_for(sandbox, wire):
     wire.post("/_sandbox/limits", json={"per_second": 2})
     answers = [wire.get("/v1/charges") for _ in range(6)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert refused[0].json()["error"]["code"] == "rate_limit"
-    assert refused[0].headers["stripe-should-retry"] == "true"
+    assert "stripe-should-retry" not in refused[0].headers
+    assert all(wire.get("/v1/charges", headers={"Authorization": "Bearer rk_live_other1234"}).status_code == 200 for _ in range(2))
+    wire.post("/_sandbox/limits", json={"per_second": 2, "should_retry": True})
+    hinted = [answer for answer in [wire.get("/v1/charges") for _ in range(6)] if answer.status_code == 429]
+    assert hinted[0].headers["stripe-should-retry"] == "true"
     with pytest.raises(stripe.RateLimitError):
         for _ in range(6):
             client_of(sandbox).v1.charges.list()
