@@ -143,8 +143,22 @@ LEAST = {
     "dkk": 250,
     "mxn": 1000,
     "hkd": 400,
+    "aed": 200,
+    "bgn": 100,
+    "brl": 50,
+    "czk": 1500,
+    "huf": 17500,
+    "inr": 50,
+    "myr": 200,
+    "nzd": 50,
+    "pln": 200,
+    "ron": 200,
+    "sgd": 50,
+    "thb": 1000,
 }
+# Eight digits, but for a currency whose unit is worth so little that twelve are taken.
 LARGEST = 99_999_999
+LARGEST_OF = {"idr": 999_999_999_999}
 _SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "cad": "CA$", "aud": "A$"}
 
 
@@ -171,8 +185,9 @@ def check(amount: int, currency: str, *, param: str = "amount") -> None:
     check_fraction(amount, currency, param=param)
     if amount < LEAST.get(currency, 1):
         raise invalid(f"Amount must be at least {spelled(LEAST[currency], currency)} {currency}", param=param, code="amount_too_small")
-    if amount > LARGEST:
-        raise invalid(f"Amount must be no more than {spelled(LARGEST, currency)}", param=param, code="amount_too_large")
+    largest = LARGEST_OF.get(currency, LARGEST)
+    if amount > largest:
+        raise invalid(f"Amount must be no more than {spelled(largest, currency)}", param=param, code="amount_too_large")
 
 
 def check_fraction(amount: int, currency: str, *, param: str = "amount") -> None:

@@ -9,7 +9,7 @@ import stripe
 from stripe._object_classes import OBJECT_CLASSES, get_object_class
 
 from sandbox.errors import invalid
-from sandbox.world import Object, World
+from sandbox.world import Object, World, shown
 
 Include = Callable[[World, Object], Any]
 INCLUDES: dict[tuple[str, str], Include] = {}
@@ -74,7 +74,7 @@ def _expanded(world: World, value: Any, targets: tuple[str, ...]) -> Any:
     for kind in targets:
         found = world.get(kind, value, deleted=True)
         if found is not None:
-            return found
+            return shown(found)
     return value
 
 

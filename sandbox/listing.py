@@ -88,6 +88,15 @@ def _created(clauses: list[str], values: list[Any], created: Any) -> None:
         values.append(number)
 
 
+def sliced(call: Call, data: list[Object]) -> Object:
+    """One page of a list inside an object, in the order that the object shows."""
+    after, limit = call.params.get("starting_after"), call.params.get("limit", 10)
+    start = next((n + 1 for n, one in enumerate(data) if one["id"] == after), None) if after else 0
+    if start is None:
+        raise invalid(f"No such object: '{after}'", param="starting_after", code="resource_missing")
+    return listed(data[start : start + limit], call.url, has_more=len(data) > start + limit)
+
+
 def listed(data: list[Any], url: str, *, has_more: bool = False) -> Object:
     """A list object around objects that are kept inside another one."""
     return {"object": "list", "data": data, "has_more": has_more, "url": url}

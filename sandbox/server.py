@@ -28,7 +28,7 @@ from sandbox.guard import Guard, token_of
 from sandbox.ids import Ids
 from sandbox.route import Call, Route, match
 from sandbox.store import Store
-from sandbox.world import World
+from sandbox.world import World, shown
 
 log = logging.getLogger("sandbox")
 Scope = MutableMapping[str, Any]
@@ -95,7 +95,7 @@ class Sandbox:
 
     async def answer(self, request: Request) -> Response:
         """Every path outside the control routes."""
-        method, path = request.method, request.url.path
+        method, path = request.method, request.scope["path"]
         body = await request.body()
         headers = {
             "Request-Id": f"req_{self._request_ids.letters(14)}",
@@ -217,7 +217,7 @@ class Sandbox:
         keep = False
         try:
             answer = found.handler(call)
-            status, payload = 200, orjson.dumps(expand.apply(world, answer, wanted), default=str)
+            status, payload = 200, orjson.dumps(expand.apply(world, shown(answer), wanted), default=str)
             keep = True
         except StripeError as error:
             status, payload, keep = error.status, document(error, headers), error.keep

@@ -1,5 +1,6 @@
 """What a handler may touch: the objects of one account and mode, inside one transaction."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,11 +8,12 @@ import orjson
 
 from sandbox import dispatch
 from sandbox.clock import Clock
-from sandbox.errors import not_found
+from sandbox.errors import invalid, not_found
 from sandbox.ids import Ids
 from sandbox.store import LINKS, Store
 
 Object = dict[str, Any]
+CHOSEN = re.compile(r"[^/\x00-\x1f\x7f]{1,255}")
 
 # Links that Stripe keeps deeper than the top level.
 _DEEP = {
@@ -48,6 +50,20 @@ def changed(before: Object, after: Object) -> Object:
     return previous
 
 
+# Lists inside an object, of which it shows the first ten: the field, and the kind and the field of what is in it.
+EMBEDDED = {"subscription": ("items", "subscription_item", "subscription")}
+INLINE = 10
+
+
+def shown(obj: Object) -> Object:
+    """The object as it leaves: a list inside it is cut after ten, and says so."""
+    field, _, _ = EMBEDDED.get(obj.get("object", ""), ("", "", ""))
+    inside = obj.get(field)
+    if not isinstance(inside, dict) or len(inside["data"]) <= INLINE:
+        return obj
+    return obj | {field: inside | {"data": inside["data"][:INLINE], "has_more": True}}
+
+
 class World:
     """One per request. `livemode`, `account`, `clock` and `request` say whose and when; the rest reads and changes objects."""
 
@@ -76,6 +92,14 @@ class World:
     def new_id(self, prefix: str) -> str:
         return self.ids.new(prefix)
 
+    def chosen_id(self, kind: str, wanted: str | None) -> str | None:
+        """An id that the caller chose, if it is free; the id of a deleted object is."""
+        if wanted and (not CHOSEN.fullmatch(wanted)):
+            raise invalid(f"Invalid {kind} id: it may have at most 255 characters, and no slash or control character.", param="id")
+        if wanted and self.get(kind, wanted):
+            raise invalid(f"{kind.capitalize()} already exists.", param="id", code="resource_already_exists")
+        return wanted or None
+
     def insert(self, obj: Object, *, private: Object | None = None) -> Object:
         """Keep a new object as it is; `obj["object"]` is its kind. `created` falls back to now where the kind has none."""
         self.insert_many([(obj, private)])
@@ -93,7 +117,7 @@ class World:
                     obj["id"],
                     obj.get("created", now),
                     *links_of(obj),
-                    orjson.dumps(obj).decode(),
+                    orjson.dumps(shown(obj)).decode(),
                     orjson.dumps(private).decode() if private else None,
                 )
                 for obj, private in objects
@@ -107,7 +131,14 @@ class World:
         ).fetchone()
         if row is None or (row[1] and not deleted):
             return None
-        return orjson.loads(row[0])
+        return self._whole(orjson.loads(row[0]))
+
+    def _whole(self, obj: Object) -> Object:
+        """With all that its list holds, as handlers work on it."""
+        field, kind, link = EMBEDDED.get(obj["object"], ("", "", ""))
+        if field in obj and obj[field]["has_more"]:
+            obj[field] |= {"data": self.find(kind, **{link: obj["id"]})[::-1], "has_more": False}
+        return obj
 
     def require(self, kind: str, id: str, *, param: str = "id", deleted: bool = False) -> Object:
         """The object, or Stripe's resource_missing naming `param`."""
@@ -139,7 +170,7 @@ class World:
             f"SELECT body FROM objects WHERE {' AND '.join(where)} ORDER BY created DESC, seq DESC LIMIT ?",  # noqa: S608 — names come from the code, values are bound
             (*values, limit),
         )
-        return [orjson.loads(body) for (body,) in rows.fetchall()]
+        return [self._whole(orjson.loads(body)) for (body,) in rows.fetchall()]
 
     def save(self, obj: Object) -> Object:
         """Replace an object whole; what changed is remembered for the next `*.updated` event about it."""
@@ -148,7 +179,7 @@ class World:
         self._previous[kind, id] = changed(before, obj)
         self.store.db.execute(
             f"UPDATE objects SET {', '.join(f'{link} = ?' for link in LINKS)}, body = ? WHERE kind = ? AND livemode = ? AND id = ?",  # noqa: S608 — the columns are ours
-            (*links_of(obj), orjson.dumps(obj).decode(), kind, self.livemode, id),
+            (*links_of(obj), orjson.dumps(shown(obj)).decode(), kind, self.livemode, id),
         )
         return obj
 
@@ -171,7 +202,7 @@ class World:
             previous = self._previous.get((obj["object"], obj["id"]), {})
             if not previous:
                 return
-        dispatch.record(self, type, obj, previous)
+        dispatch.record(self, type, shown(obj), previous)
 
 
 def column(name: str) -> str:

@@ -17,6 +17,7 @@ FAMILIES = (
     "setup_intents",
     "tax_ids",
     "tax_rates",
+    "test_clocks",
     "tokens",
     "webhook_endpoints",
     "products",

@@ -8,9 +8,9 @@ import stripe
 from sandbox.expand import on_expand
 from sandbox.listing import listed, page
 from sandbox.metadata import merged
-from sandbox.resources import payment_methods, tax_ids
+from sandbox.resources import payment_methods, tax_ids, test_clocks
 from sandbox.route import Call, route
-from sandbox.world import Object, World
+from sandbox.world import Object, World, shown
 
 PLAIN = (
     "address",
@@ -48,11 +48,10 @@ def _change(world: World, customer: Object, params: dict[str, Any]) -> None:
         customer["default_source"] = params["default_source"] or None
 
 
-@route("POST", "/v1/customers", params=stripe.params.CustomerCreateParams, permission="customer_write")
+@route("POST", "/v1/customers", params=stripe.params.CustomerCreateParams, permission="customer_write", extra={"id": str})
 def create(call: Call) -> Object:
-
     world, params = call.world, call.params
-    id = world.new_id("cus")
+    id = world.chosen_id("customer", params.get("id")) or world.new_id("cus")
     customer: Object = {
         "id": id,
         "object": "customer",
@@ -75,7 +74,9 @@ def create(call: Call) -> Object:
         "preferred_locales": [],
         "shipping": None,
         "tax_exempt": "none",
-        "test_clock": None,
+        "test_clock": world.require("test_helpers.test_clock", params["test_clock"], param="test_clock")["id"]
+        if params.get("test_clock")
+        else None,
     }
     settings = params.get("invoice_settings", {})
     wanted = settings.pop("default_payment_method", None)
@@ -101,7 +102,7 @@ def create(call: Call) -> Object:
 
 @route("GET", "/v1/customers", params=stripe.params.CustomerListParams, permission="customer_read", list_of="customer")
 def every(call: Call) -> Object:
-    return page(call, "customer", filters={"email": "email", "test_clock": "test_clock"})
+    return page(call, "customer", filters={"email": "email", "test_clock": "test_clock"}, default=test_clocks.hidden)
 
 
 @route("GET", "/v1/customers/{customer}", permission="customer_read")
@@ -126,8 +127,11 @@ def update(call: Call) -> Object:
 
 @route("DELETE", "/v1/customers/{customer}", permission="customer_write")
 def delete(call: Call) -> Object:
-    world = call.world
-    customer = world.require("customer", call.path["customer"])
+    return removed(call.world, call.world.require("customer", call.path["customer"]))
+
+
+def removed(world: World, customer: Object) -> Object:
+    """The end of a customer, and of what ends with it; announced. Gives what is left of it."""
     for rule in BEFORE_DELETION:
         rule(world, customer)
     stub = world.delete("customer", customer["id"])
@@ -147,13 +151,14 @@ def before_deletion(rule: Callable[[World, Object], None]) -> Callable[[World, O
 
 @on_expand("customer", "tax_ids")
 def _tax_ids(world: World, customer: Object) -> Object:
-    return listed(world.find("tax_id", customer=customer["id"]), f"/v1/customers/{customer['id']}/tax_ids")
+    found = world.find("tax_id", customer=customer["id"])
+    return listed(found[:10], f"/v1/customers/{customer['id']}/tax_ids", has_more=len(found) > 10)
 
 
 @on_expand("customer", "subscriptions")
 def _subscriptions(world: World, customer: Object) -> Object:
     live = [one for one in world.find("subscription", customer=customer["id"]) if one["status"] not in ("canceled", "incomplete_expired")]
-    return listed(live[:10], f"/v1/customers/{customer['id']}/subscriptions", has_more=len(live) > 10)
+    return listed([shown(one) for one in live[:10]], f"/v1/customers/{customer['id']}/subscriptions", has_more=len(live) > 10)
 
 
 @on_expand("customer", "sources")

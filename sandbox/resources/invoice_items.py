@@ -111,7 +111,7 @@ def _amounts(world: World, given: dict) -> tuple[int, str | None, int, dict | No
                 param="pricing[price]",
             )
     if price is not None:
-        return prices.line_amount(price, quantity), price["currency"], quantity, price
+        return prices.line_amount(world, price, quantity), price["currency"], quantity, price
     if "unit_amount_decimal" in given:
         return int(Decimal(given["unit_amount_decimal"]) * quantity), given.get("currency"), quantity, None
     if "amount" not in given:

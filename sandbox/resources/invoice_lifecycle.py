@@ -86,7 +86,7 @@ def blank(world: World, customer: dict, *, currency: str, billing_reason: str, c
         "status_transitions": {"finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None},
         "subtotal": 0,
         "subtotal_excluding_tax": 0,
-        "test_clock": None,
+        "test_clock": customer.get("test_clock"),
         "threshold_reason": None,
         "total": 0,
         "total_discount_amounts": [],

@@ -47,7 +47,8 @@ def cancel(world: World, payment: dict) -> None:
 
 @on_expand("invoice", "payments")
 def of_invoice(world: World, invoice: dict) -> dict:
-    return listed(world.find("invoice_payment", invoice=invoice["id"]), "/v1/invoice_payments")
+    found = world.find("invoice_payment", invoice=invoice["id"])
+    return listed(found[:10], f"/v1/invoice_payments?invoice={invoice['id']}", has_more=len(found) > 10)
 
 
 @route("GET", "/v1/invoice_payments", params=stripe.params.InvoicePaymentListParams, permission="invoice_read", list_of="invoice_payment")

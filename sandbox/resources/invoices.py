@@ -7,9 +7,9 @@ import stripe.params
 from sandbox import timers
 from sandbox.errors import invalid, missing
 from sandbox.expand import on_expand
-from sandbox.listing import listed, page
+from sandbox.listing import page, sliced
 from sandbox.metadata import merged
-from sandbox.resources import collection, discounts, invoice_items, invoice_lifecycle, invoice_lines, prices
+from sandbox.resources import collection, discounts, invoice_items, invoice_lifecycle, invoice_lines, prices, test_clocks
 from sandbox.resources.fields import assign, update
 from sandbox.route import Call, route
 from sandbox.world import World
@@ -73,7 +73,8 @@ def list_invoices(call: Call) -> dict:
         clause = " AND ".join(f"json_extract(body, '$.due_date') {signs.get(bound, '=')} ?" for bound in bounds)
         return clause or "1", list(bounds.values())
 
-    return page(call, "invoice", filters=filters, default=due)
+    hidden = test_clocks.hidden(call.params)
+    return page(call, "invoice", filters=filters, default=due, where=[hidden] if hidden else None)
 
 
 @route("POST", "/v1/invoices/create_preview", params=stripe.params.InvoiceCreatePreviewParams, permission="invoice_write")
@@ -174,12 +175,7 @@ def mark_uncollectible(call: Call) -> dict:
 
 @route("GET", "/v1/invoices/{id}/lines", params=stripe.params.InvoiceListLinesParams, permission="invoice_read", list_of="line_item")
 def list_lines(call: Call) -> dict:
-    lines = invoice_lines.of(call.world, call.world.require("invoice", call.path["id"]))
-    after, limit = call.params.get("starting_after"), call.params.get("limit", 10)
-    start = next((n + 1 for n, line in enumerate(lines) if line["id"] == after), None) if after else 0
-    if start is None:
-        raise invalid(f"No such line item: '{after}'", param="starting_after", code="resource_missing")
-    return listed(lines[start : start + limit], call.url, has_more=len(lines) > start + limit)
+    return sliced(call, invoice_lines.of(call.world, call.world.require("invoice", call.path["id"])))
 
 
 @route("POST", "/v1/invoices/{id}/add_lines", params=stripe.params.InvoiceAddLinesParams, permission="invoice_write")
@@ -197,7 +193,7 @@ def add_lines(call: Call) -> dict:
         if price is None and "amount" not in given:
             raise missing(f"lines[{position}][amount]")
         now = world.clock.now()
-        amount = prices.line_amount(price, quantity) if price else given["amount"]
+        amount = prices.line_amount(world, price, quantity) if price else given["amount"]
         item = invoice_items.build(
             world,
             customer=invoice["customer"],

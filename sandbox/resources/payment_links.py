@@ -33,7 +33,7 @@ def _item(world: World, given: dict, at: str) -> dict:
 def _shown(world: World, item: dict) -> dict:
     price = world.require("price", item["price"])
     product = world.get("product", price["product"]) or {}
-    subtotal = prices.line_amount(price, item["quantity"])
+    subtotal = prices.line_amount(world, price, item["quantity"])
     adjustable = item["adjustable"]
     return {
         "id": item["id"],

@@ -52,7 +52,7 @@ def create(call: Call) -> dict:
     elif product:
         world.require("product", product, param="product")
     plan = {
-        "id": given.get("id") or world.new_id("plan"),
+        "id": world.chosen_id("plan", given.get("id")) or world.new_id("plan"),
         "object": "plan",
         "active": given.get("active", True),
         "amount": given.get("amount"),

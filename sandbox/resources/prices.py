@@ -1,4 +1,4 @@
-"""Prices: how much a product costs and how often. Tiered prices are refused, not guessed."""
+"""Prices: how much a product costs and how often, flat or in tiers, also in other currencies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from decimal import Decimal
 import stripe.params
 
 from sandbox.errors import invalid, missing
+from sandbox.expand import on_expand
 from sandbox.listing import page
 from sandbox.metadata import merged
+from sandbox.resources import price_tiers
 from sandbox.resources.fields import assign, decimal_string, minor_units, update
 from sandbox.route import Call, route
 from sandbox.world import World
@@ -16,10 +18,9 @@ from sandbox.world import World
 
 def build(world: World, params: dict, *, inline: bool = False) -> dict:
     """Make a price; an `inline` one comes from `price_data` and is born inactive, as Stripe does it."""
-    if params.get("billing_scheme") == "tiered" or params.get("tiers"):
-        raise invalid("Tiered prices are not part of this sandbox.", param="billing_scheme")
     amount, exact = params.get("unit_amount"), params.get("unit_amount_decimal")
-    if amount is None and exact is None and "custom_unit_amount" not in params:
+    tiers = price_tiers.asked(params)
+    if amount is None and exact is None and "custom_unit_amount" not in params and not tiers:
         raise missing("unit_amount")
     if "product_data" in params:
         from sandbox.resources import products
@@ -32,10 +33,10 @@ def build(world: World, params: dict, *, inline: bool = False) -> dict:
     recurring = params.get("recurring")
     lookup_key = params.get("lookup_key")
     price = {
-        "id": world.new_id("price"),
+        "id": world.chosen_id("price", params.get("id")) or world.new_id("price"),
         "object": "price",
         "active": params.get("active", not inline),
-        "billing_scheme": "per_unit",
+        "billing_scheme": "tiered" if tiers else "per_unit",
         "created": world.clock.now(),
         "currency": params["currency"].lower(),
         "custom_unit_amount": _custom(params.get("custom_unit_amount")),
@@ -46,7 +47,7 @@ def build(world: World, params: dict, *, inline: bool = False) -> dict:
         "product": product,
         "recurring": _recurring(recurring) if recurring else None,
         "tax_behavior": params.get("tax_behavior", "unspecified"),
-        "tiers_mode": None,
+        "tiers_mode": params["tiers_mode"] if tiers else None,
         "transform_quantity": params.get("transform_quantity"),
         "type": "recurring" if recurring else "one_time",
         "unit_amount": amount if amount is not None else _whole(exact),
@@ -54,7 +55,8 @@ def build(world: World, params: dict, *, inline: bool = False) -> dict:
     }
     if lookup_key:
         _claim_lookup_key(world, lookup_key, transfer=bool(params.get("transfer_lookup_key")))
-    world.insert(price)
+    more = {"tiers": tiers, "currency_options": price_tiers.options(price, tiers, params.get("currency_options") or {})}
+    world.insert(price, private={name: value for name, value in more.items() if value})
     world.emit("price.created", price)
     return price
 
@@ -64,8 +66,11 @@ def from_data(world: World, data: dict) -> dict:
     return build(world, data, inline=True)
 
 
-def line_amount(price: dict, quantity: int) -> int:
+def line_amount(world: World, price: dict, quantity: int) -> int:
     """What `quantity` units cost in minor units, half a unit rounded up."""
+    if price["billing_scheme"] == "tiered":
+        tiers = world.private("price", price["id"]).get("tiers", [])
+        return minor_units(price_tiers.total(tiers, price["tiers_mode"], quantity), price["currency"])
     if price["unit_amount_decimal"] is None:
         return 0
     units = Decimal(quantity)
@@ -106,7 +111,7 @@ def _claim_lookup_key(world: World, key: str, *, transfer: bool) -> None:
         update(world, holder, "price.updated")
 
 
-@route("POST", "/v1/prices", params=stripe.params.PriceCreateParams, permission="plan_write")
+@route("POST", "/v1/prices", params=stripe.params.PriceCreateParams, permission="plan_write", extra={"id": str})
 def create(call: Call) -> dict:
     return build(call.world, call.params)
 
@@ -122,11 +127,23 @@ def retrieve(call: Call) -> dict:
     return call.world.require("price", call.path["id"])
 
 
+@on_expand("price", "tiers")
+def _tiers(world: World, price: dict) -> list | None:
+    return world.private("price", price["id"]).get("tiers")
+
+
+@on_expand("price", "currency_options")
+def _currency_options(world: World, price: dict) -> dict | None:
+    return world.private("price", price["id"]).get("currency_options")
+
+
 @route("POST", "/v1/prices/{id}", params=stripe.params.PriceUpdateParams, permission="plan_write")
 def modify(call: Call) -> dict:
     price = call.world.require("price", call.path["id"])
     key = call.params.get("lookup_key")
     if key and key != price["lookup_key"]:
         _claim_lookup_key(call.world, key, transfer=bool(call.params.get("transfer_lookup_key")))
+    if "currency_options" in call.params:
+        raise invalid("This sandbox sets currency_options when a price is made.", param="currency_options")
     assign(price, call.params, "active", "lookup_key", "metadata", "nickname", "tax_behavior")
     return update(call.world, price, "price.updated")

@@ -43,7 +43,7 @@ def lines(world: World, subscription: dict) -> list[dict]:
         built.append(
             invoice_lines.build(
                 world,
-                amount=0 if trial else prices.line_amount(item["price"], item["quantity"]),
+                amount=0 if trial else prices.line_amount(world, item["price"], item["quantity"]),
                 currency=subscription["currency"],
                 description=f"Trial period for {what}" if trial else what,
                 period={"end": item["current_period_end"], "start": item["current_period_start"]},
@@ -118,7 +118,7 @@ def _prorated(world: World, subscription: dict, item: dict, sign: int, words: st
     start, end = item["current_period_start"], item["current_period_end"]
     if item["price"]["recurring"]["usage_type"] == "metered" or now >= end:
         return
-    full = Decimal(prices.line_amount(item["price"], item["quantity"]))
+    full = Decimal(prices.line_amount(world, item["price"], item["quantity"]))
     share = full * (end - max(now, start)) / (end - start)
     day = datetime.fromtimestamp(now, UTC).strftime("%d %b %Y")
     invoice_items.build(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import stripe.params
 
 from sandbox.errors import invalid, missing
-from sandbox.listing import listed, page
+from sandbox.listing import listed, sliced
 from sandbox.metadata import merged
 from sandbox.resources import discounts, plans, prices
 from sandbox.route import Call, route
@@ -127,8 +127,8 @@ def describe(world: World, item: dict) -> str:
     list_of="subscription_item",
 )
 def list_items(call: Call) -> dict:
-    call.world.require("subscription", call.params["subscription"], param="subscription")
-    return page(call, "subscription_item", filters={"subscription": "subscription"})
+    subscription = call.world.require("subscription", call.params["subscription"], param="subscription")
+    return sliced(call, subscription["items"]["data"])
 
 
 @route("GET", "/v1/subscription_items/{id}", params=stripe.params.SubscriptionItemRetrieveParams, permission="subscription_read")

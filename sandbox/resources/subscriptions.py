@@ -15,6 +15,7 @@ from sandbox.resources import (
     subscription_billing,
     subscription_changes,
     subscription_items,
+    test_clocks,
 )
 from sandbox.resources.fields import update
 from sandbox.resources.subscription_status import ENDED
@@ -47,7 +48,7 @@ def create(call: Call) -> dict:
         _extra(world, subscription, extra, f"add_invoice_items[{position}]")
     automatic = subscription["collection_method"] == "charge_automatically"
     behavior = given.get("payment_behavior", "allow_incomplete")
-    if automatic and subscription["status"] == "incomplete" and behavior != "default_incomplete" and _owes(subscription):
+    if automatic and subscription["status"] == "incomplete" and behavior != "default_incomplete" and _owes(world, subscription):
         subscription_billing.require_payment_method(world, subscription)
     invoice = subscription_billing.bill(world, subscription, reason="subscription_create")
     world.emit("customer.subscription.created", subscription)
@@ -65,8 +66,8 @@ def create(call: Call) -> dict:
     return after
 
 
-def _owes(subscription: dict) -> bool:
-    return any(prices.line_amount(item["price"], item["quantity"]) for item in subscription["items"]["data"])
+def _owes(world: World, subscription: dict) -> bool:
+    return any(prices.line_amount(world, item["price"], item["quantity"]) for item in subscription["items"]["data"])
 
 
 def _extra(world: World, subscription: dict, extra: dict, at: str) -> None:
@@ -79,7 +80,7 @@ def _extra(world: World, subscription: dict, extra: dict, at: str) -> None:
     invoice_items.build(
         world,
         customer=subscription["customer"],
-        amount=prices.line_amount(price, quantity),
+        amount=prices.line_amount(world, price, quantity),
         currency=price["currency"],
         description=(world.get("product", price["product"]) or {}).get("name"),
         quantity=quantity,
@@ -157,7 +158,7 @@ def build(world: World, customer: dict, given: dict) -> dict:
         "schedule": None,
         "start_date": now,
         "status": "trialing" if trial_end else "incomplete" if automatic else "active",
-        "test_clock": None,
+        "test_clock": customer.get("test_clock"),
         "transfer_data": None,
         "trial_end": int(trial_end) if trial_end else None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
@@ -187,7 +188,7 @@ def _not_cancelled(params: dict) -> tuple[str, list] | None:
 
 @route("GET", "/v1/subscriptions", params=stripe.params.SubscriptionListParams, permission="subscription_read", list_of="subscription")
 def list_subscriptions(call: Call) -> dict:
-    where: list[tuple[str, list]] = []
+    where: list[tuple[str, list]] = [hidden] if (hidden := test_clocks.hidden(call.params)) else []
     if "price" in call.params:
         where.append(
             ("EXISTS (SELECT 1 FROM json_each(body, '$.items.data') WHERE json_extract(value, '$.price.id') = ?)", [call.params["price"]])
@@ -200,7 +201,7 @@ def list_subscriptions(call: Call) -> dict:
     return page(
         call,
         "subscription",
-        filters={"customer": "customer", "collection_method": "collection_method"},
+        filters={"customer": "customer", "collection_method": "collection_method", "test_clock": "test_clock"},
         default=_not_cancelled,
         where=where,
     )
