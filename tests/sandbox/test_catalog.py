@@ -132,7 +132,9 @@ def test_a_payment_link_needs_items(wire):
     }
 
 
-def test_tiered_prices_are_refused_not_guessed(client, product):
-    tiers = [{"up_to": "inf", "unit_amount": 5}]
-    terms = {"product": product.id, "currency": "usd", "billing_scheme": "tiered", "tiers_mode": "volume", "tiers": tiers}
-    assert refusal(client.v1.prices.create, terms).param == "billing_scheme"
+def test_tiered_plans_are_refused_not_guessed(client):
+    product = client.v1.products.create({"name": "Tiered"}).id
+    with pytest.raises(stripe.InvalidRequestError, match="Tiered plans"):
+        client.v1.plans.create(
+            {"currency": "usd", "interval": "month", "product": product, "billing_scheme": "tiered", "tiers_mode": "volume"}
+        )
