@@ -3,11 +3,13 @@
 import azure.functions as func
 
 from functions.edge import respond
+from shared import wiring
+from shared.errors import BillyError
 from shared.road.catalogue import OPERATIONS
 from shared.surfaces import browsers, rest, sent, tools
 from shared.surfaces.authenticate import authenticate
 from shared.surfaces.exchange import Exchange
-from shared.surfaces.health import remembered_health
+from shared.surfaces.health import remembered_health, unready
 from shared.surfaces.selection import LISTS, read_selection
 
 blueprint = func.Blueprint()
@@ -46,7 +48,7 @@ async def _openapi(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
 @blueprint.function_name("get_health")
 @blueprint.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    return await respond(req, context, lambda billy: rest.guarded(billy, "rest", "get_health", lambda asked: _health(req, asked)))
+    return await respond(req, context, lambda billy: rest.guarded(billy, "rest", "get_health", lambda asked: _health(req, asked)), failed=_not_started)
 
 
 async def _health(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
@@ -59,3 +61,7 @@ def _check_request(req: func.HttpRequest, asked: Exchange) -> None:
     browsers.check_caller(rest.headers_of(req), asked.context.settings, named=False)
     sent.check_body(rest.headers_of(req), req.get_body(), taken=False)
     sent.check_query(req.url, req.params)
+
+
+def _not_started(error: BillyError) -> func.HttpResponse:
+    return rest.json_response(unready(error, wiring.wrong_settings()), 503)

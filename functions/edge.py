@@ -8,21 +8,23 @@ from shared import wiring
 from shared.context import Context
 from shared.errors import BillyError
 from shared.surfaces import browsers, rest
-from shared.telemetry.correlation import correlation_id, read_traceparent
 
 CORRELATION = "x-correlation-id"
 
 
 async def respond(
-    req: func.HttpRequest, host: func.Context, answer: Callable[[Context], Awaitable[func.HttpResponse]], verbs: str = ""
+    req: func.HttpRequest,
+    host: func.Context,
+    answer: Callable[[Context], Awaitable[func.HttpResponse]],
+    verbs: str = "",
+    failed: Callable[[BillyError], func.HttpResponse] = rest.error_response,
 ) -> func.HttpResponse:
-    """The response of `answer` within its invocation. `verbs` are what a page may ask to send to this address. Raises nothing."""
-    trace = read_traceparent(host.trace_context.trace_parent)
-    id = trace.id if trace else None
+    """The response of `answer` within its invocation, or what `failed` makes of its error. `verbs` are what a page may ask to send to this
+    address. Raises nothing."""
+    trace = wiring.trace(host)
     told: Mapping[str, str] = {}
     try:
-        async with wiring.invocation(host) as context:
-            id = correlation_id()
+        async with wiring.invocation(host, trace) as context:
             headers = rest.headers_of(req)
             told = browsers.answer_headers(headers, context.settings)
             if verbs and browsers.is_preflight(req.method, headers, context.settings):
@@ -30,11 +32,10 @@ async def respond(
             else:
                 response = await answer(context)
     except BillyError as error:
-        response = rest.error_response(error)
+        response = failed(error)
     for name, value in told.items():
         response.headers[name] = value
-    if id is not None:
-        response.headers[CORRELATION] = id
+    response.headers[CORRELATION] = trace.id
     return response
 
 

@@ -40,7 +40,7 @@ async def sync_watch(timer: func.TimerRequest, context: func.Context, wake: func
 
 
 @blueprint.function_name("sync_timer")
-@blueprint.timer_trigger(arg_name="timer", schedule=wiring.read_settings().sync_schedule, run_on_startup=False)
+@blueprint.timer_trigger(arg_name="timer", schedule=wiring.sync_schedule(), run_on_startup=False)
 @blueprint.queue_output(arg_name="wake", queue_name=QUEUE, connection="AzureWebJobsStorage")
 async def sync_timer(timer: func.TimerRequest, context: func.Context, wake: func.Out[str]) -> None:
     """On the schedule: everything is read where that was never done, where events were missed, or where a permission has come back."""

@@ -12,6 +12,7 @@ from emulators import azurite, cosmos
 from emulators.packages import NotInstalled, emulator_packages, node_env
 from quickstart.files import write_private
 from quickstart.processes import Broken, Child
+from shared.entered import is_loopback
 
 ENDPOINTS = {"BILLY_COSMOS_ENDPOINT": "BILLY_COSMOS_KEY", "BILLY_TABLES_ENDPOINT": "BILLY_TABLES_KEY"}  # with the key of an emulator there
 QUEUES = "AzureWebJobsStorage"
@@ -29,8 +30,6 @@ def choose(settings: Mapping[str, str]) -> Stores:
     """What the environment asks for. Raises `Broken` where it leads to Azure's stores half of the way."""
     if settings.get("BILLY_STORE", "") != "azure":
         return Stores.EMBEDDED
-    from shared.stores.identity import is_loopback  # it brings Azure's libraries, which the embedded stores do without
-
     given = {name for name in (*ENDPOINTS, *ENDPOINTS.values(), QUEUES, VAULT) if settings.get(name)}
     if not given:
         return Stores.EMULATED

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from quickstart.processes import Broken
 from quickstart.stores import Stores, choose
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, read_settings, variable
 
 LARGEST = 100.0  # times the company of scale 1
 # In Azure's stores each step of a write is a request: the first synchronisation takes some fifteen times as long, so the company is smaller.
@@ -33,7 +33,7 @@ def read_wanted(environment: Mapping[str, str]) -> Wanted:
         settings = read_settings(environment)
     except ValueError as error:
         raise Broken(f"{error}.") from None
-    stores = choose(environment)
+    stores = choose({**environment, **{variable(field.name): str(getattr(settings, field.name)) for field in fields(Settings)}})
     return Wanted(
         home=Path(environment.get("BILLY_HOME") or ".billy").resolve(),
         port=_port(environment.get("PORT") or "7071"),

@@ -1,66 +1,104 @@
 """The one place that knows which adapters run. The context is made on the first call that needs it, once a process."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from shared.context import Context, Seam, Stripe
+from shared import entered
+from shared.context import Context, Seam
 from shared.errors import BillyError
-from shared.settings import Settings, read_destination, read_settings
+from shared.gateway.door import Closing, Door
+from shared.settings import VERSION, Settings, SettingsRefused, Told, read_destination, read_settings, weakened
+from shared.settings import sync_schedule as sync_schedule  # which an app needs while it is indexed
 from shared.stores.protocols import AuditLog, Mirror, Queues, Records, Secrets
+from shared.telemetry.correlation import Trace, begun_by
 from shared.telemetry.invocation import began
+from shared.telemetry.lines import say
 from shared.telemetry.observed import observed
 from shared.telemetry.spans import are_recorded
 
 if TYPE_CHECKING:
     import azure.functions as func
 
-    from shared.gateway.client import StripeGateway
     from shared.telemetry.exporting import Exporting
-
-
-class _Closing(Protocol):
-    async def close(self) -> None: ...
 
 
 BELIEVED = 30.0  # seconds; a request to the audit log for each call would make every call slower
 TOGETHER = 500  # expired records deleted in one transaction, which other writes wait for
 PURGES = 100  # such transactions in one call
 
+_settings: Settings | tuple[Told, ...] | None = None  # or what is wrong with them; once a process
 _made: Context | None = None
 _life: AsyncGenerator[Context] | None = None
 _making = asyncio.Lock()
-_exporting: "Exporting | None" = None
+_exporting: "Exporting | Literal[False] | None" = None  # False: it was tried, and failed
+
+
+def trace(host: "func.Context") -> Trace:
+    """A trace of its own for one invocation; what the host hands over, which a caller may have drawn, is its parent."""
+    return begun_by(host.trace_context.trace_parent, Seam().bits)
 
 
 @asynccontextmanager
-async def invocation(host: "func.Context") -> AsyncGenerator[Context]:
-    """The process's context for one invocation, which is a span of the host's trace. Raises `BillyError` alone."""
+async def invocation(host: "func.Context", within: Trace | None = None) -> AsyncGenerator[Context]:
+    """The process's context for one invocation, in the trace `within` or one of its own. Raises `BillyError` alone."""
     export_telemetry()
-    with began(host.function_name, host.trace_context.trace_parent, Seam()):
+    _read_settings()  # what is wrong with them was said once, and is not said with every call
+    with began(host.function_name, within or trace(host), Seam()):
         yield await context()
 
 
 def export_telemetry() -> None:
-    """Sends what Billy tells of itself to where the environment says. The SDK is loaded by the first call, and only where there is such a place."""
+    """Sends what Billy tells of itself to where the environment says. The SDK is loaded by the first call, and only where there is such a place.
+
+    A destination that cannot be had is told in one line, and hinders nothing.
+    """
     global _exporting
     if _exporting is None and (destination := read_destination()):
-        from shared.telemetry.exporting import Exporting
+        try:
+            from shared.telemetry.exporting import Exporting
 
-        _exporting = Exporting(destination, Seam().id("ins"))
+            _exporting = Exporting(destination, Seam().id("ins"))
+        except Exception as failure:
+            _exporting = False
+            say(logging.ERROR, "billy.telemetry_failed", error=type(failure).__name__)
+
+
+def wrong_settings() -> tuple[Told, ...]:
+    """The settings that are not what is needed, with what they take. Nothing is served while there is one."""
+    global _settings
+    if _settings is None:
+        try:
+            _settings = read_settings()
+        except SettingsRefused as refused:
+            _settings = refused.wrong
+            say(logging.ERROR, "billy.settings_wrong", settings=str(refused))
+    return _settings if isinstance(_settings, tuple) else ()
+
+
+def _read_settings() -> Settings:
+    wrong_settings()
+    if not isinstance(_settings, Settings):
+        raise BillyError("unavailable", "A setting of this deployment is wrong.", next="Ask GET /api/health which one, and mend it.")
+    return _settings
 
 
 async def context() -> Context:
-    """The process's context."""
+    """The process's context. Raises `unavailable` while a setting is wrong."""
     global _made, _life
     if _made is None:
         async with _making:
             if _made is None:
-                _life = _living(await make_context(read_settings()))
+                settings = _read_settings()
+                _life = _living(await make_context(settings))
                 _made = await anext(_life)
+                opened = ", ".join(each.name for each in weakened(settings))
+                level = logging.WARNING if opened else logging.INFO
+                say(level, "billy.started", version=VERSION, store=settings.store, weakened=opened or None)
     return _made
 
 
@@ -84,7 +122,7 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
         audit=seen(parts.audit, "audit"),
         secrets=seen(parts.secrets, "secrets"),
         queues=parts.queues,
-        stripe=_Door(settings, parts).open,
+        stripe=Door(settings, parts.records, parts.secrets, parts.opened).open,
         shown=_witness,
         believed=0.0 if settings.store == "embedded" else BELIEVED,
         seam=seam,
@@ -122,7 +160,7 @@ class _Parts:
     records: Records
     audit: AuditLog
     secrets: Secrets
-    opened: tuple[_Closing, ...]  # closed in this order
+    opened: tuple[Closing, ...]  # closed in this order
     queues: Queues | None = None
 
 
@@ -144,8 +182,11 @@ async def _embedded(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.sqlite_records import SqliteRecords
 
     folder = _folder(settings)
-    mirror, records, audit = SqliteMirror.open(folder), SqliteRecords.open(folder, seam.now), SqliteAuditLog.open(folder)
-    return _Parts(mirror, records, audit, await _local_secrets(settings, seam), (mirror, records, audit))
+    async with _all_or_none() as opened:
+        opened.append(mirror := SqliteMirror.open(folder))
+        opened.append(records := SqliteRecords.open(folder, seam.now))
+        opened.append(audit := SqliteAuditLog.open(folder))
+        return _Parts(mirror, records, audit, await _local_secrets(settings, seam), tuple(opened))
 
 
 async def _azure(settings: Settings, seam: Seam) -> _Parts:
@@ -153,34 +194,56 @@ async def _azure(settings: Settings, seam: Seam) -> _Parts:
     from shared.stores.cosmos import CosmosAccount
     from shared.stores.cosmos_mirror import CosmosMirror
     from shared.stores.cosmos_records import CosmosRecords
-    from shared.stores.identity import is_loopback, managed_identity
+    from shared.stores.identity import managed_identity
     from shared.stores.keyvault import KeyVaultSecrets
     from shared.stores.queues import StorageQueues
     from shared.stores.tables import TablesAuditLog
 
     given = {"BILLY_COSMOS_ENDPOINT": settings.cosmos_endpoint, "BILLY_TABLES_ENDPOINT": settings.tables_endpoint}
     missing = [name for name, value in given.items() if not value]
-    emulated = not missing and all(is_loopback(value) for value in given.values())
+    emulated = not missing and all(entered.is_loopback(value) for value in given.values())
     if not settings.key_vault_url and not emulated:
         missing.append("BILLY_KEY_VAULT_URL")
     if missing:
-        raise BillyError("unavailable", "The stores in Azure have no address.", next=f"Set {', '.join(missing)}.")
+        raise BillyError("unavailable", "The stores in Azure, which BILLY_STORE chose, have no address.", next=f"Set {', '.join(missing)}.")
     if (settings.cosmos_key or settings.tables_key) and not emulated:
         raise BillyError("unavailable", "A key is for an emulator on this machine.", next="Unset BILLY_COSMOS_KEY and BILLY_TABLES_KEY.")
-    identity = managed_identity(settings.identity_client_id)
-    account = CosmosAccount(settings.cosmos_endpoint, settings.cosmos_key or identity)
-    audit = TablesAuditLog.open(settings.tables_endpoint, settings.tables_key or identity)
-    vault = KeyVaultSecrets.open(settings.key_vault_url, identity, seam.now) if settings.key_vault_url else None
-    if emulated:
-        await account.create_missing()
-        await audit.create()
-    queues = StorageQueues.open(settings.queues_endpoint, settings.tables_key or identity) if settings.queues_endpoint else None
-    opened = (account, audit, *((vault,) if vault else ()), *((queues,) if queues else ()), identity)
-    return _Parts(CosmosMirror(account), CosmosRecords(account), audit, vault or await _local_secrets(settings, seam), opened, queues)
+    async with _all_or_none() as opened:
+        opened.append(identity := managed_identity(settings.identity_client_id))
+        opened.append(account := CosmosAccount(settings.cosmos_endpoint, settings.cosmos_key or identity))
+        opened.append(audit := TablesAuditLog.open(settings.tables_endpoint, settings.tables_key or identity))
+        secrets, queues = None, None
+        if settings.key_vault_url:
+            opened.append(secrets := KeyVaultSecrets.open(settings.key_vault_url, identity, seam.now))
+        if settings.queues_endpoint:
+            opened.append(queues := StorageQueues.open(settings.queues_endpoint, settings.tables_key or identity))
+        if emulated:
+            await account.create_missing()
+            await audit.create()
+        secrets = secrets or await _local_secrets(settings, seam)
+        return _Parts(CosmosMirror(account), CosmosRecords(account), audit, secrets, tuple(reversed(opened)), queues)
+
+
+@asynccontextmanager
+async def _all_or_none() -> AsyncGenerator[list[Closing]]:
+    """What is opened within is closed again where the start fails half of the way."""
+    opened: list[Closing] = []
+    try:
+        yield opened
+    except BaseException:
+        for part in reversed(opened):
+            with suppress(Exception):  # the start's own failure is what is told
+                await part.close()
+        raise
 
 
 def _folder(settings: Settings) -> Path:
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        raise BillyError(
+            "unavailable", "The folder of the stores cannot be used.", next="Set BILLY_HOME to a folder that can be written."
+        ) from None
     return settings.home
 
 
@@ -191,51 +254,4 @@ async def close_context(made: Context) -> None:
 
         await write_sums(made, all=True)
     door = made.stripe.__self__  # type: ignore[attr-defined]
-    await door.close_all()
-
-
-class _Door:
-    """The gateway to Stripe, opened on first use, and anew when the key has changed."""
-
-    def __init__(self, settings: Settings, parts: _Parts) -> None:
-        self._settings = settings
-        self._secrets = parts.secrets
-        self._records = parts.records
-        self._opened = parts.opened
-        self._key = ""
-        self._gateway: StripeGateway | None = None
-        self._opening = asyncio.Lock()  # two that open at once would close each other's connections
-
-    async def open(self) -> Stripe:
-        key = self._settings.stripe_api_key or await self._secrets.get("stripe-api-key") or ""
-        if self._gateway is not None and key == self._key:
-            return self._gateway
-        async with self._opening:
-            if self._gateway is None or key != self._key:
-                await self._open_anew(key)
-            assert self._gateway is not None
-            return self._gateway
-
-    async def _open_anew(self, key: str) -> None:
-        from shared.gateway.client import StripeGateway
-        from shared.gateway.mode import check_mode
-
-        if not key:
-            raise BillyError(
-                "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
-            )
-        opened = StripeGateway(key, self._settings)
-        await check_mode(self._records, opened.livemode)
-        await self.close()
-        self._gateway, self._key = opened, key
-
-    async def close(self) -> None:
-        if self._gateway is not None:
-            await self._gateway.close()
-            self._gateway = None
-
-    async def close_all(self) -> None:
-        """Also the stores that were opened beside it."""
-        await self.close()
-        for part in self._opened:
-            await part.close()
+    await cast(Door, door).close_all()

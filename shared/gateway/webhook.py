@@ -1,12 +1,13 @@
 """The way of a webhook delivery: from its bytes and signature to the message that is queued, and from the message to the mirror."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import orjson
 
 from shared.context import Context
+from shared.entered import secret
 from shared.errors import BillyError
 from shared.gateway.kinds import as_object, is_id
 from shared.gateway.signatures import Verdict, verify
@@ -75,14 +76,10 @@ async def apply_message(context: Context, message: Mapping[str, Any]) -> None:
 async def _secrets(context: Context) -> tuple[str, ...]:
     """The secrets that are valid now: those of the setting, or the stored ones; several during a rotation."""
     if context.settings.stripe_webhook_secret:
-        return _parted(context.settings.stripe_webhook_secret)
+        return tuple(part.strip() for part in context.settings.stripe_webhook_secret.split(","))
     now = context.seam.now()
     read, secrets = _kept.get(context.secrets, (0.0, ()))
     if not secrets or not 0 <= now - read < FRESH:
-        secrets = _parted(await context.secrets.get(SECRETS) or "")
+        secrets = cast(tuple[str, ...], await secret(context.secrets, SECRETS) or ())
         _kept[context.secrets] = (now, secrets)
     return secrets
-
-
-def _parted(text: str) -> tuple[str, ...]:
-    return tuple(part for each in text.split(",") if (part := each.strip()))

@@ -10,6 +10,7 @@ from shared.context import Context
 from shared.credentials import cleared
 from shared.errors import BillyError
 from shared.instants import twins
+from shared.people.last_use import note_use
 from shared.people.taken import is_taken
 from shared.stores.changes import change, insert_once
 from shared.stores.protocols import Exists, Record
@@ -18,7 +19,6 @@ COLLECTION = "keys"
 PREFIX = "billy_"
 ID = r"^key_[0-9a-z]{26}$"
 RESTORED = ("deployment", "restored")  # the record of a copy that was found to be older than the audit log
-LAST_USE_PRECISION = 60  # seconds: a busy key is not written at every call
 
 type Document = dict[str, Any]
 
@@ -79,8 +79,9 @@ async def look_up(context: Context, raw: str) -> tuple[Document | None, KeyState
         return None, None
     state = state_of(record.document, context.seam.now())
     if state is KeyState.WORKS:
-        document = None if await _is_revived(context, record) else await _used(context, record)
-        return (document, state) if document else (record.document, KeyState.REVOKED)  # by somebody, meanwhile
+        if await _is_revived(context, record):
+            return record.document, KeyState.REVOKED
+        await note_use(context, COLLECTION, record)
     return record.document, state
 
 
@@ -101,22 +102,6 @@ async def _is_revived(context: Context, record: Record) -> bool:
 
 def _found_one_more(now: int) -> Callable[[Document], Document]:
     return lambda document: document | {"found": now, "mended": False, "revived": document.get("revived", 0) + 1}
-
-
-async def _used(context: Context, record: Record) -> Document | None:
-    """The document with its use noted, as far as that can be; None where it does not work any more."""
-    now = context.seam.now()
-    if now - int(record.document["last_used"] or 0) < LAST_USE_PRECISION:
-        return record.document
-
-    def used(document: Document) -> Document | None:
-        return document | {"last_used": int(now)} if works(document, now) else None
-
-    try:
-        noted = await change(context.records, COLLECTION, record.id, used, known=record)
-    except Exception:  # that a use cannot be noted turns nobody away
-        return record.document
-    return noted.document if noted else None
 
 
 def state_of(document: Document, now: float) -> KeyState:

@@ -16,8 +16,9 @@ from shared.road import floods
 from shared.road.about import OWN_ID, STRIPE_ID, ids, object_of
 from shared.road.calls import Act, Call
 from shared.road.digests import canonical, digest_of
-from shared.telemetry.correlation import correlation_id
+from shared.telemetry.correlation import correlation_id, parent_id
 from shared.telemetry.measures import measure
+from shared.telemetry.spans import keep
 
 # Ids are drawn before the insert, which may take a while. Who reads on from a row stops so many seconds before now, and an insert that
 # takes longer than its share of them draws its id anew: so nothing appears behind a reader.
@@ -111,6 +112,7 @@ class Row:
             "address": address(self.origin.address),
             "client": cleared(self.origin.client) if self.origin.client else None,
             "correlation_id": self.correlation or correlation_id(),
+            "parent": None if self.correlation else parent_id(),
             "decision": self.decision.value,
             "arguments_digest": digest,
             "stripe_ids": list(self.stripe_ids),
@@ -163,6 +165,8 @@ async def _append(context: Context, row: Row) -> str:
         except Exception as failure:
             cause = failure
             break
+        if row.decision is not Decided.ALLOWED or row.attempt is not None:
+            keep()
         measure("billy.decisions", operation=row.operation, surface=row.origin.surface, decision=row.decision.value, code=row.code)
         return id
     raise BillyError("unavailable", "The audit log cannot be written.", next="Try again later.", retry_after=5) from cause

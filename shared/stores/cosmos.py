@@ -248,6 +248,10 @@ def _ours(error: BaseException) -> BaseException:
     """What passes becomes `unavailable`, without the engine's words, which may show a document; the rest stays what it is."""
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
+    from shared.stores.causes import COSMOS, refusal
+
+    if (refused := refusal(error, COSMOS)) is not None:
+        return refused
     if isinstance(error, HttpResponseError):
         if error.status_code == 429:
             return BillyError(
@@ -255,9 +259,8 @@ def _ours(error: BaseException) -> BaseException:
             )
         if error.status_code in _PASSING:
             return BillyError("unavailable", f"The store answered {error.status_code}.", next="Try again in a while.", retry_after=5)
-        if error.status_code in (None, 401, 403):
-            return BillyError("unavailable", "The store does not let this identity in.", next="Look at the identity's role on the account.")
-        return RuntimeError(f"The store refused an operation with {error.status_code}.")
-    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
+        if error.status_code is not None:
+            return RuntimeError(f"The store refused an operation with {error.status_code}.")
+    if isinstance(error, (ServiceRequestError, ServiceResponseError, HttpResponseError)):
         return BillyError("unavailable", "The store cannot be reached.", next="Try again in a while.", retry_after=5)
     return error

@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.errors import BillyError
+from shared.stores.causes import VAULT, refusal
 
 FRESH = 30  # seconds for which a value is believed
 STALE = 900  # seconds for which a value still serves while the vault cannot be reached
@@ -70,23 +71,18 @@ class KeyVaultSecrets:
             value = None
         except AzureError as failure:
             kept = self._kept.get(name)
-            if _refused(failure) or kept is None or self._now() - kept.read >= STALE:
+            if _has_refused(failure) or kept is None or self._now() - kept.read >= STALE:
                 raise _unavailable(failure) from None
             return kept
         kept = self._kept[name] = _Kept(value, self._now())
         return kept
 
 
-def _refused(failure: AzureError) -> bool:
+def _has_refused(failure: AzureError) -> bool:
     """Whether the vault answered and said no: then nothing that was kept may serve any longer."""
     return isinstance(failure, HttpResponseError) and failure.status_code in (401, 403)
 
 
 def _unavailable(failure: AzureError) -> BillyError:
-    if _refused(failure):
-        return BillyError(
-            "unavailable",
-            "Key Vault refuses this identity.",
-            next="Give it the role Key Vault Secrets User, or set the secret as a person who may.",
-        )
-    return BillyError("unavailable", "Key Vault cannot be reached.", next="Try again later.", retry_after=5)
+    away = BillyError("unavailable", "Key Vault cannot be reached.", next="Try again later.", retry_after=5)
+    return refusal(failure, VAULT) or away

@@ -8,8 +8,9 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
+from shared.entered import is_loopback
 from shared.errors import BillyError
-from shared.stores.identity import is_loopback
+from shared.stores.causes import QUEUES, refusal
 
 
 class StorageQueues:
@@ -36,8 +37,9 @@ class StorageQueues:
         try:
             names: list[str] = [queue.name async for queue in self._client().list_queues()]
             return {name: await self._depth(name) for name in names}
-        except AzureError:
-            raise BillyError("unavailable", "The queues cannot be reached.", next="Try again later.", retry_after=5) from None
+        except AzureError as failure:
+            away = BillyError("unavailable", "The queues cannot be reached.", next="Try again later.", retry_after=5)
+            raise refusal(failure, QUEUES) or away from None
 
     async def _depth(self, name: str) -> int:
         async with self._client().get_queue_client(name) as queue:

@@ -18,8 +18,9 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient
 
+from shared.entered import is_loopback
 from shared.errors import BillyError
-from shared.stores.identity import is_loopback
+from shared.stores.causes import TABLES, refusal
 from shared.stores.protocols import Exists, Looked
 from shared.stores.tables_keys import SHARDS, backwards, bounds, copies_of, forwards, partition, shard_of
 from shared.stores.tables_walk import FIRST, joined, walk
@@ -72,6 +73,8 @@ class TablesAuditLog:
             await self._table.create_table()
         except ResourceExistsError:
             return
+        except AzureError as failure:
+            raise _unavailable(failure) from failure
 
     async def close(self) -> None:
         await self._table.close()
@@ -93,7 +96,7 @@ class TablesAuditLog:
             for place in places:
                 await self._insert(place, backwards(id), text, columns)
         except AzureError as failure:
-            raise _unavailable() from failure
+            raise _unavailable(failure) from failure
 
     async def list(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Newest first. By `attempt`, `right` or a key as `object` one partition is read; by anything else the log, from `after` on until `limit` rows are found."""
@@ -104,7 +107,7 @@ class TablesAuditLog:
                 return await self._rows(_in_copies(copies, after), limit, wanted)
             found = await asyncio.gather(*(self._rows(_in_shard(shard, after), limit, wanted) for shard in range(SHARDS)))
         except AzureError as failure:
-            raise _unavailable() from failure
+            raise _unavailable(failure) from failure
         return sorted((row for rows in found for row in rows), key=_id, reverse=True)[:limit]
 
     async def look(self, *, limit: int, after: str | None = None, where: Mapping[str, str] | None = None) -> Looked:
@@ -117,7 +120,7 @@ class TablesAuditLog:
         try:
             looked = await asyncio.gather(*(self._lane(lane, limit, after, wanted) for lane in lanes))
         except AzureError as failure:
-            raise _unavailable() from failure
+            raise _unavailable(failure) from failure
         return joined(looked, limit)
 
     async def look_on(self, *, after: str, until: str, limit: int, where: Mapping[str, str] | None = None) -> Looked:
@@ -181,7 +184,7 @@ class TablesAuditLog:
         try:
             return await walk(stretch, after=after, until=until, limit=limit, first=EVER if copies else FIRST)
         except AzureError as failure:
-            raise _unavailable() from failure
+            raise _unavailable(failure) from failure
 
     async def _insert(self, place: str, position: str, text: str, columns: Mapping[str, str]) -> None:
         try:
@@ -250,5 +253,6 @@ def _id(row: dict[str, Any]) -> str:
     return row["id"]
 
 
-def _unavailable() -> BillyError:
-    return BillyError("unavailable", "The audit log cannot be reached.", next="Try again later.", retry_after=5)
+def _unavailable(failure: AzureError) -> BillyError:
+    away = BillyError("unavailable", "The audit log cannot be reached.", next="Try again later.", retry_after=5)
+    return refusal(failure, TABLES) or away

@@ -4,10 +4,11 @@ import re
 
 from shared.actor import Actor, Origin
 from shared.context import Context
+from shared.entered import OWN_KEY
 from shared.errors import BillyError
 from shared.people.keys import KeyState, key_digest, lineage_of, look_up
 
-BEARER = re.compile(r"(?i:bearer) +(billy_[A-Za-z0-9_-]{43})")  # a scheme is written in any case, a key in its own
+BEARER = re.compile(rf"(?i:bearer) +({OWN_KEY.pattern})", re.ASCII)  # a scheme is written in any case, a key in its own
 
 
 async def authenticate(context: Context, authorization: str | None, origin: Origin) -> Actor:

@@ -43,7 +43,7 @@ IDEMPOTENCY_KEY: schemas.Schema = {
 }
 
 CORRELATION_ID: schemas.Schema = {
-    "description": "The call's trace id: the same in the audit log, in traces and in logs. A caller's `traceparent` is taken over.",
+    "description": "The call's own trace id: the same in the audit log, in traces and in logs. A caller's `traceparent` is kept beside it.",
     "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
 }
 CORRELATED: schemas.Schema = {"X-Correlation-Id": {"$ref": "#/components/headers/CorrelationId"}}

@@ -120,9 +120,15 @@ def _health() -> dict[str, Any]:
     answer: Schema = {
         "type": "object",
         "properties": {
-            "ready": {"type": "boolean", "description": "Whether the stores answer."},
+            "ready": {"type": "boolean", "description": "Whether the stores answer, and every setting and secret is what is needed."},
             "version": _TEXT,
-            "store": {"type": "string", "enum": ["embedded", "azure"]},
+            "store": {"type": "string", "enum": ["embedded", "azure"], "description": "Left out while a setting is wrong."},
+            "wrong": _told("takes", "Settings and secrets that are not what is needed, by name, with what they take."),
+            "weakened": _told("opens", "Settings that open a guard farther than it is by itself, with what they open."),
+            "detail": {"type": "string", "description": "Why it cannot work, in our own words."},
+            "next": {"type": "string", "description": "What can be done now."},
+            "retry_after": {"type": "integer", "description": "Seconds after which it may have passed by itself."},
+            "reference": {"type": "string", "description": "What the log has it under, where the error is ours."},
             "mirror": {
                 "type": "object",
                 "properties": {
@@ -149,11 +155,19 @@ def _health() -> dict[str, Any]:
                 },
             },
         },
-        "required": ["ready", "version", "store", "mirror", "keys"],
+        "required": ["ready", "version", "mirror", "keys"],
     }
     described = _about("get_health", "Whether Billy can work", answer)
-    described["responses"]["503"] = {"description": "The stores do not answer.", "content": described["responses"]["200"]["content"]}
+    described["responses"]["503"] = {
+        "description": "The stores do not answer, or a setting or secret is wrong.",
+        "content": described["responses"]["200"]["content"],
+    }
     return described
+
+
+def _told(says: str, description: str) -> Schema:
+    row = {"type": "object", "properties": {"name": _TEXT, says: _TEXT}, "required": ["name", says]}
+    return {"type": "array", "items": row, "description": description}
 
 
 def _about(name: str, summary: str, schema: Schema) -> dict[str, Any]:

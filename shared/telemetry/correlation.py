@@ -1,4 +1,7 @@
-"""The correlation id: the trace id of W3C Trace Context, from the edge through the stores and Stripe to the audit row."""
+"""The correlation id: the trace id of W3C Trace Context, from the edge through the stores and Stripe to the audit row.
+
+It finds evidence, so it is drawn here. What a caller sends as its trace is kept beside it, as the parent, and decides nothing.
+"""
 
 import re
 from collections.abc import Callable, Generator
@@ -6,17 +9,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
 _ID = re.compile(r"(?!0{32})[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Where the work that runs now belongs: `id` is 32 hexadecimal digits, `span` the 16 of what it is part of, or empty."""
+    """Where the work that runs now belongs: `id` is 32 hexadecimal digits, `span` the 16 of what it is part of, or empty.
+
+    `parent` is the trace that whoever called says it was in.
+    """
 
     id: str
     span: str = ""
-    sampled: bool = True
+    parent: "Trace | None" = None
 
 
 _current: ContextVar[Trace | None] = ContextVar("billy_trace", default=None)
@@ -35,13 +41,19 @@ def correlation_id() -> str | None:
 def traceparent() -> str | None:
     """What a message carries, so that the work it leads to belongs to the same trace."""
     trace = _current.get()
-    return f"00-{trace.id}-{trace.span}-{'01' if trace.sampled else '00'}" if trace and trace.span else None
+    return f"00-{trace.id}-{trace.span or trace.id[16:]}-01" if trace else None  # without telemetry there is no span to name
+
+
+def parent_id() -> str | None:
+    """The trace id that the caller gave, or None. Callers choose it, so it proves nothing."""
+    trace = _current.get()
+    return trace.parent.id if trace and trace.parent else None
 
 
 def read_traceparent(text: object) -> Trace | None:
     """The trace that a `traceparent` names; None for what is none, which is never an error: telemetry turns nobody away."""
     found = _TRACEPARENT.fullmatch(text) if isinstance(text, str) else None
-    return Trace(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None
+    return Trace(found[1], found[2]) if found else None
 
 
 def read_id(text: object) -> Trace | None:
@@ -51,7 +63,12 @@ def read_id(text: object) -> Trace | None:
 
 def new_trace(bits: Callable[[int], int]) -> Trace:
     """A trace of its own. `bits` answers so many random bits."""
-    return Trace(f"{bits(128) or 1:032x}")
+    return begun_by(None, bits)
+
+
+def begun_by(traceparent: object, bits: Callable[[int], int]) -> Trace:
+    """A trace of its own, whose parent is the one that a `traceparent` names, where it names one."""
+    return Trace(f"{bits(128) or 1:032x}", parent=read_traceparent(traceparent))
 
 
 def enter(trace: Trace) -> Token[Trace | None]:

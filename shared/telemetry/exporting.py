@@ -22,10 +22,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from shared.settings import VERSION, Destination
 from shared.telemetry import correlation, measures, spans
 from shared.telemetry.correlation import Trace
+from shared.telemetry.keeping import Keeping
 from shared.telemetry.measures import MEASURES
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)  # where a histogram's buckets end
@@ -48,11 +50,13 @@ class Exporting:
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
         resource = Resource.create({"service.name": "agent-billy", "service.version": VERSION, "service.instance.id": instance})
-        self._tracing = TracerProvider(resource=resource, id_generator=_Ids())
-        self._tracing.add_span_processor(BatchSpanProcessor(_LateSpans(lambda: _span_exporter(destination, self._tracing))))
+        # Every span is made, whatever the environment says of samplers: `Keeping` decides with what it led to.
+        self._tracing = TracerProvider(sampler=ALWAYS_ON, resource=resource, id_generator=_Ids())
+        keeping = Keeping(destination.share, BatchSpanProcessor(_LateSpans(lambda: _span_exporter(destination, self._tracing))))
+        self._tracing.add_span_processor(keeping)
         reader = PeriodicExportingMetricReader(_LateMeasures(lambda: _metric_exporter(destination), destination))
         self._metering = MeterProvider(resource=resource, metric_readers=[reader])
-        spans.use(_Spans(self._tracing.get_tracer("billy", VERSION)))
+        spans.use(_Spans(self._tracing.get_tracer("billy", VERSION), keeping))
         measures.use(_Measures(self._metering))
 
     def stop(self) -> None:
@@ -70,19 +74,27 @@ class _Ids(RandomIdGenerator):
 
 
 class _Spans:
-    def __init__(self, tracer: trace.Tracer) -> None:
+    def __init__(self, tracer: trace.Tracer, keeping: Keeping) -> None:
         self._tracer = tracer
+        self._keeping = keeping
 
     def start(self, name: str, kind: str, parent: Trace) -> trace.Span:
-        above = Context()
+        above, links = Context(), ()
         if parent.span:
-            flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if parent.sampled else trace.TraceFlags.DEFAULT)
-            known = trace.SpanContext(int(parent.id, 16), int(parent.span, 16), is_remote=True, trace_flags=flags)
-            above = trace.set_span_in_context(trace.NonRecordingSpan(known), above)
-        return self._tracer.start_span(name, above, _KINDS[kind], record_exception=False, set_status_on_exception=False)
+            above = trace.set_span_in_context(trace.NonRecordingSpan(_known(parent)), above)
+        elif parent.parent:
+            links = (trace.Link(_known(parent.parent)),)
+        return self._tracer.start_span(name, above, _KINDS[kind], links=links, record_exception=False, set_status_on_exception=False)
 
     def fail(self, span: trace.Span) -> None:
         span.set_status(trace.StatusCode.ERROR)
+
+    def keep(self, parent: Trace) -> None:
+        self._keeping.keep(int(parent.id, 16))
+
+
+def _known(place: Trace) -> trace.SpanContext:
+    return trace.SpanContext(int(place.id, 16), int(place.span, 16), is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED))
 
 
 class _Measures:

@@ -12,12 +12,11 @@ from shared.telemetry.spans import span
 
 
 @contextmanager
-def began(function: str, traceparent: str | None, seam: Seam) -> Generator[None]:
-    """Within it everything belongs to the trace that the host began, or to a new one.
+def began(function: str, trace: correlation.Trace, seam: Seam) -> Generator[None]:
+    """Within it everything belongs to `trace`.
 
     Raises `BillyError` alone, because the worker logs what an exception says: a crash becomes `internal` with a reference.
     """
-    trace = correlation.read_traceparent(traceparent) or correlation.new_trace(seam.bits)
     with correlation.following(trace):
         try:
             with span(function):

@@ -5,6 +5,7 @@ the source remain, which is where its text can be read.
 """
 
 import logging
+import time
 import traceback
 from typing import Any
 
@@ -14,7 +15,10 @@ from shared.telemetry.correlation import correlation_id
 
 OURS = ("billy", "devhost", "quickstart", "sandbox", "uvicorn", "azure.functions")  # write no data of a customer's
 
+SELDOM = 60  # seconds between two lines of one event that would come with every call
+
 _log = logging.getLogger("billy")
+_lost: float | None = None  # the moment of the last such line
 
 
 class Line(dict[str, Any]):
@@ -29,6 +33,15 @@ def say(level: int, event: str, **facts: str | float | bool | None) -> None:
     if _log.isEnabledFor(level):
         known = {"event": event, "correlation_id": correlation_id()} | facts
         _log.log(level, Line({name: value for name, value in known.items() if value is not None}))
+
+
+def lost(failure: Exception) -> None:
+    """Says that something could not be told, at most once a minute: telemetry is kept beside a call, and never decides it."""
+    global _lost
+    now = time.monotonic()
+    if _lost is None or now - _lost >= SELDOM:
+        _lost = now
+        say(logging.WARNING, "billy.telemetry_lost", error=type(failure).__name__, place=path_of(failure))
 
 
 def path_of(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from shared.telemetry.lines import lost
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -57,5 +59,9 @@ def use(recorder: Recorder | None) -> None:
 
 def measure(name: str, value: float = 1, **labels: str | None) -> None:
     """Adds to a counter, sets a gauge, or puts a value into a histogram. A label that is None is left out."""
-    if _recorder is not None:
+    if _recorder is None:
+        return
+    try:
         _recorder.record(name, value, {key: label for key, label in labels.items() if label is not None})
+    except Exception as failure:  # a measure is kept beside a call, and never decides it
+        lost(failure)

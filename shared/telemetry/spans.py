@@ -1,7 +1,7 @@
 """Spans: what took how long within a trace. They cost nothing while telemetry has nowhere to go.
 
 An attribute is a number, a truth value, or a word from a vocabulary. Text of any other form is left out, so that no name, address, sentence or
-key can travel in one. What an exception says is never kept.
+key can travel in one. What an exception says is never kept. What goes wrong here goes wrong beside the call, and never decides it.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from shared.errors import BillyError
 from shared.telemetry import correlation
 from shared.telemetry.correlation import Trace
+from shared.telemetry.lines import lost
 
 type Value = str | int | float | bool | None
 
@@ -28,6 +29,10 @@ class Recorder(Protocol):
 
     def fail(self, span: Any) -> None: ...
 
+    def keep(self, parent: Trace) -> None:
+        """The trace is kept, where others are not."""
+        ...
+
 
 _recorder: Recorder | None = None
 
@@ -40,6 +45,17 @@ def use(recorder: Recorder | None) -> None:
 
 def are_recorded() -> bool:
     return _recorder is not None
+
+
+def keep() -> None:
+    """The trace that runs now is kept, where only a share of them is: it writes, or was refused."""
+    trace = correlation.current()
+    if _recorder is None or trace is None:
+        return
+    try:
+        _recorder.keep(trace)
+    except Exception as failure:
+        lost(failure)
 
 
 class span:
@@ -60,9 +76,13 @@ class span:
         recorder, parent = _recorder, correlation.current()
         if recorder is None or parent is None:
             return self
-        self._recorder = recorder
-        self._span = opened = recorder.start(self._name, self._kind, parent)
-        here = Trace(parent.id, f"{opened.get_span_context().span_id:016x}", parent.sampled)
+        try:
+            opened = recorder.start(self._name, self._kind, parent)
+            here = Trace(parent.id, f"{opened.get_span_context().span_id:016x}", parent.parent)
+        except Exception as failure:
+            lost(failure)
+            return self
+        self._recorder, self._span = recorder, opened
         self._token = correlation.enter(here)
         for name, value in self._attributes.items():
             self.set(name, value)
@@ -72,14 +92,20 @@ class span:
         """Sets an attribute, unless the value is None or no word."""
         if self._span is None or value is None or (isinstance(value, str) and not WORD.fullmatch(value)):
             return
-        self._span.set_attribute(name, value)
+        try:
+            self._span.set_attribute(name, value)
+        except Exception as failure:
+            lost(failure)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._span is None:
             return
-        if error is not None:
-            self.set("error.type", error.code if isinstance(error, BillyError) else type(error).__name__)
-            if not isinstance(error, BillyError) or error.status >= 500:
-                self._recorder.fail(self._span)
         correlation.leave(self._token)
-        self._span.end()
+        try:
+            if error is not None:
+                self.set("error.type", error.code if isinstance(error, BillyError) else type(error).__name__)
+                if not isinstance(error, BillyError) or error.status >= 500:
+                    self._recorder.fail(self._span)
+            self._span.end()
+        except Exception as failure:
+            lost(failure)

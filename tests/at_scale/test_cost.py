@@ -18,12 +18,13 @@ from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up
 from shared.gateway.webhook import apply_message
 from shared.operations.sync import request_run
-from shared.people import keys
+from shared.people import last_use
 from shared.road import settling
 from shared.stores.cosmos_documents import SHIFT
 from shared.stores.cosmos_layout import layout
 from shared.stores.cosmos_totals import QUARTER
 from shared.stores.protocols import Write
+from shared.telemetry.correlation import new_trace
 from shared.telemetry.invocation import began
 from shared.telemetry.spans import use
 from tests.spec.conftest import Billy, invocation_of
@@ -122,7 +123,7 @@ async def doing(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> dict[str, Do]:
 
     monkeypatch.setattr(wiring, "context", context)
     monkeypatch.setattr(progress, "PULSE_EVERY", 10**6)  # every five seconds the pulse is written, and every minute a key's last use
-    monkeypatch.setattr(keys, "LAST_USE_PRECISION", 10**6)
+    monkeypatch.setattr(last_use, "PRECISION", 10**6)
     monkeypatch.setattr(feed, "OVERLAP", 0)  # events of the last minute are looked at twice, and here there were some
     mirror = billy.context.mirror
     await request_run(billy.context, "system")
@@ -182,7 +183,7 @@ async def test_the_table_counts_what_is_done_and_adds_it_up(
             await catch_up(billy.context)
         rows_before, spans_before = len(await billy.audit()), recorded.started
         units.clear()
-        with began(name, None, billy.context.seam):
+        with began(name, new_trace(billy.context.seam.bits), billy.context.seam):
             answered = await do()
         assert getattr(answered, "error", None) is None, (name, answered)
         share = PAGE if "within a page" in name else 2 if name == "what the timer does after a refund" else 1

@@ -1,18 +1,22 @@
 """The exporter that runs in Azure, sending to Application Insights' own door."""
 
+import json
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from shared.context import Seam
 from shared.errors import BillyError
-from shared.settings import Destination
+from shared.settings import read_destination
+from shared.telemetry.correlation import Trace, read_traceparent
 from shared.telemetry.invocation import began
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import span
 from tests.peers.collector import Collector, running_collector
 
-TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"  # the host's own, which may be a caller's
+OURS = "1af7651916cd43dd8448eb211c80319d"
 CANARY = "canary-4711@example.com"
 
 
@@ -29,8 +33,9 @@ def send(insights: Collector, flags: str = "01") -> None:
     from shared.telemetry.exporting import Exporting
 
     key = "InstrumentationKey=00000000-0000-0000-0000-000000000001"
-    exporting = Exporting(Destination(f"{key};IngestionEndpoint={insights.url}/"), "ins_1")
-    with began("create_refund", f"00-{TRACE}-{SPAN}-{flags}", Seam()):
+    environment = {"APPLICATIONINSIGHTS_CONNECTION_STRING": f"{key};IngestionEndpoint={insights.url}/", **os.environ}
+    exporting = Exporting(read_destination(environment), "ins_1")
+    with began("create_refund", Trace(OURS, parent=read_traceparent(f"00-{TRACE}-{SPAN}-{flags}")), Seam()):
         with (
             pytest.raises(BillyError),
             span(
@@ -47,13 +52,15 @@ def send(insights: Collector, flags: str = "01") -> None:
 
 
 @pytest.mark.slow
-def test_spans_arrive_as_dependencies_of_the_hosts_operation(insights: Collector) -> None:
+def test_spans_arrive_as_dependencies_in_a_trace_of_ours_that_links_to_the_hosts(insights: Collector) -> None:
     send(insights)
     found = {each["data"]["baseData"]["name"]: each for each in insights.envelopes if each["name"].endswith("RemoteDependency")}
     assert set(found) == {"create_refund", "POST /v1/refunds"}
     edge, stripe = found["create_refund"], found["POST /v1/refunds"]
-    assert {each["tags"]["ai.operation.id"] for each in found.values()} == {TRACE}
-    assert edge["tags"]["ai.operation.parentId"] == SPAN, "the request that the host tells of itself"
+    assert {each["tags"]["ai.operation.id"] for each in found.values()} == {OURS}
+    assert "ai.operation.parentId" not in edge["tags"]
+    links = json.loads(edge["data"]["baseData"]["properties"]["_MS.links"])
+    assert links == [{"operation_Id": TRACE, "id": SPAN}], "the request that the host tells of itself"
     assert stripe["tags"]["ai.operation.parentId"] == edge["data"]["baseData"]["id"]
     assert (edge["data"]["baseData"]["success"], stripe["data"]["baseData"]["success"]) == (True, False)
     assert stripe["data"]["baseData"]["target"] == "api.stripe.com"

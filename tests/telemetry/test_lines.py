@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from devhost.log_lines import JsonLines
 from shared.context import Seam
 from shared.errors import BillyError
+from shared.telemetry.correlation import Trace
 from shared.telemetry.invocation import began
 from shared.telemetry.lines import Line, keep_foreign_words_out, say
 
@@ -37,7 +38,7 @@ def lines() -> Iterator[Lines]:
 
 
 def test_an_event_is_one_json_object_with_its_time_level_and_correlation_id(lines: Lines) -> None:
-    with began("stripe_webhook", f"00-{TRACE}-b7ad6b7169203331-01", Seam()):
+    with began("stripe_webhook", Trace(TRACE, "b7ad6b7169203331"), Seam()):
         say(logging.WARNING, "billy.mirror_old", age_seconds=4000)
     (line,) = lines()
     assert line.pop("at").endswith("Z")
@@ -83,7 +84,7 @@ async def test_a_task_that_nobody_awaits_tells_what_failed_and_where_and_not_wha
 
 
 async def test_a_crash_of_an_invocation_leaves_a_reference_and_a_place(lines: Lines) -> None:
-    with pytest.raises(BillyError) as raised, began("run_sync", None, Seam()):
+    with pytest.raises(BillyError) as raised, began("run_sync", Trace(TRACE), Seam()):
         raise LookupError(CANARY)
     (line,) = lines()
     assert (raised.value.code, raised.value.__cause__) == ("internal", None)
