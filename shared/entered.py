@@ -7,6 +7,7 @@ values, such as quotes, means that something else was meant.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,7 @@ _PORTS = {"https": 443, "http": 80}
 STRIPE_KEY = re.compile(r"(rk|sk)_(test|live)_[A-Za-z0-9_]{3,250}", re.ASCII)
 OWN_KEY = re.compile(r"billy_[A-Za-z0-9_-]{43,128}", re.ASCII)  # 256 bits of chance at least
 _SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{1,250}", re.ASCII)
+_VERSION = re.compile(r"[0-9]{1,6}\s*:\s*[^\s,\"']{32,}", re.ASCII)
 _BASE_64 = re.compile(r"[A-Za-z0-9+/_-]{1,500}={0,2}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -141,6 +143,19 @@ def _host(text: str) -> str:
     return host
 
 
+def _proxy(text: str) -> str:
+    """`azure`, or a network in its one spelling. One that is too wide would believe anybody."""
+    if (word := text.lower()) == "azure":
+        return word
+    try:
+        network = ip_network(text.strip("[]") if text.startswith("[") else text, strict=False)
+    except ValueError:  # its text holds what was given
+        raise Unfit from None
+    if network.prefixlen < (8 if network.version == 4 else 16):
+        raise Unfit
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
 def _split(text: str) -> tuple[str, str, str, SplitResult]:
     """Scheme, host and port as they are written in one way, and the parts of an address that carries no user, query or fragment."""
     try:
@@ -176,6 +191,9 @@ ORIGINS = several(
     Reader("", _origin),
     "origins of web pages, separated by commas: https:// and a host (http:// on this machine alone), never * and never null",
 )
+PROXIES = several(
+    Reader("", _proxy), "azure, and addresses or networks (/8 at the widest; /16 of IPv6) of proxies, separated by commas"
+)
 CLIENT_ID = pattern("the client id of a managed identity: 32 hexadecimal digits with hyphens between", _UUID, str.lower)
 EMULATORS_KEY = pattern("one key of an emulator in base 64, and nothing beside it", _BASE_64)
 
@@ -186,6 +204,7 @@ SECRETS: dict[str, Reader] = {
         pattern("", _SIGNING_SECRET), "one signing secret that begins with whsec_, or several separated by commas, and nothing beside them"
     ),
     "first-owner-key": pattern("one key drawn as docs/deploy.md says: billy_ and at least 43 letters, and nothing beside it", OWN_KEY),
+    "audit-digest": several(pattern("", _VERSION), "a version, a colon and at least 32 letters, as 1:…, or several separated by commas"),
 }
 
 

@@ -60,6 +60,7 @@ READERS: dict[str, Reader] = {
     "allow_secret_key": entered.flag(),
     "allowed_hosts": entered.HOSTS,
     "allowed_origins": entered.ORIGINS,
+    "trusted_proxies": entered.PROXIES,
     "webhook_tolerance": entered.number(30, 600, " of seconds"),
     "sync_schedule": Reader("an NCRONTAB schedule of six fields, such as 0 17 */6 * * *", read_schedule),
     "sync_concurrency": entered.number(1, 100),
@@ -131,6 +132,7 @@ def weakened(settings: Settings) -> tuple[Told, ...]:
         "stripe_api_base": (settings.stripe_api_base != STRIPE, "Stripe's test key goes to another address than Stripe's"),
         "allow_secret_key": (settings.allow_secret_key, "an unrestricted Stripe key is accepted"),
         "allowed_origins": (bool(settings.allowed_origins), "web pages of other origins may call"),
+        "trusted_proxies": (bool({*settings.trusted_proxies} - {"azure"}), "other proxies than Azure's say from which address a call came"),
         "webhook_tolerance": (settings.webhook_tolerance > usual.webhook_tolerance, "a signed delivery may be repeated for longer"),
     }
     return tuple(Told(variable(name), says) for name, (is_open, says) in opened.items() if is_open)

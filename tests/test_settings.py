@@ -38,6 +38,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "allow_secret_key": ("true", True),
     "allowed_hosts": ("billy.example.com,[::1]", ("billy.example.com", "[::1]")),
     "allowed_origins": ("https://desk.example.com,http://localhost:3000", ("https://desk.example.com", "http://localhost:3000")),
+    "trusted_proxies": ("azure,10.0.0.0/8,203.0.113.7", ("azure", "10.0.0.0/8", "203.0.113.7")),
     "webhook_tolerance": ("600", 600),
     "sync_schedule": ("0 30 4 * * Mon-Fri", "0 30 4 * * Mon-Fri"),
     "sync_concurrency": ("8", 8),
@@ -45,7 +46,7 @@ GOOD: dict[str, tuple[str, object]] = {
 }
 FOLDED = {  # where capitals mean nothing
     *("store", "identity_client_id", "cosmos_endpoint", "queues_endpoint", "key_vault_url", "stripe_api_base"),
-    *("allow_secret_key", "allowed_hosts", "allowed_origins"),
+    *("allow_secret_key", "allowed_hosts", "allowed_origins", "trusted_proxies"),
 }
 ADDRESSES = {"cosmos_endpoint", "tables_endpoint", "queues_endpoint", "key_vault_url", "stripe_api_base"}
 NUMBERS = {"webhook_tolerance", "sync_concurrency", "sync_requests_per_second"}
@@ -211,6 +212,11 @@ def test_a_host_that_would_be_any_host_is_refused(text: str) -> None:
     refused("allowed_hosts", text)
 
 
+@pytest.mark.parametrize("text", ["*", "0.0.0.0/0", "10.0.0.0/7", "::/0", "2001::/15", "gateway.example", "azure;10.0.0.1", "10.0.0", "10.0.0.1/33", "1"])
+def test_a_proxy_that_would_be_anybody_is_refused(text: str) -> None:
+    refused("trusted_proxies", text)
+
+
 @pytest.mark.parametrize("text", ["29", "601", "0", "99999999999"])
 def test_a_signature_is_believed_for_half_a_minute_at_least_and_ten_at_most(text: str) -> None:
     refused("webhook_tolerance", text)
@@ -256,7 +262,7 @@ def test_no_key_leaves_this_machine_unencrypted(key: str, base: str) -> None:
 
 def test_what_opens_a_guard_is_said_by_name_and_the_defaults_open_none() -> None:
     assert weakened(Settings()) == ()
-    opened = {"stripe_api_base", "allow_secret_key", "allowed_origins", "webhook_tolerance"}
+    opened = {"stripe_api_base", "allow_secret_key", "allowed_origins", "trusted_proxies", "webhook_tolerance"}
     for name in NAMES:
         told = weakened(read_settings({variable(name): GOOD[name][0]}))
         assert [each.name for each in told] == ([variable(name)] if name in opened else [])
@@ -320,6 +326,7 @@ STORED = {
     "stripe-api-key": ("rk_test_51Qd8", "rk_test_51Qd8"),
     "stripe-webhook-secrets": ("whsec_abc", ("whsec_abc",)),
     "first-owner-key": ("billy_" + "q" * 43, "billy_" + "q" * 43),
+    "audit-digest": ("12:" + "q" * 43, ("12:" + "q" * 43,)),
 }
 
 

@@ -54,13 +54,13 @@ param privateNetwork bool = false
 @description('Host names besides the app\'s own under which people and agents reach it, separated by commas.')
 param extraHosts string = ''
 
-@description('Browser origins that may call, separated by commas. None by default.')
+@description('Browser origins that may call, separated by commas: https:// and a host, never * and never null. None by default.')
 param allowedOrigins string = ''
 
 @description('Who is believed in X-Forwarded-For: azure, and the addresses or networks of what stands before it, separated by commas.')
 param trustedProxies string = 'azure'
 
-@description('When everything is compared with Stripe, as NCRONTAB.')
+@description('When everything is compared with Stripe, as NCRONTAB of six fields.')
 param syncSchedule string = '0 17 */6 * * *'
 
 @description('Which share of the traces is kept, from 0 to 1. Measures, log lines and audit rows are always kept.')

@@ -7,8 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from shared.context import Context
-from shared.stores.changes import change
-from shared.stores.protocols import Record, Records
+from shared.stores.protocols import Changed, Record, Records
 from shared.telemetry.lines import SELDOM, say
 
 PRECISION = 60  # seconds: a busy key is not written at every call
@@ -24,6 +23,7 @@ class _Notes:
     said: float | None = None
 
 
+_writing: set[asyncio.Future[str | None]] = set()  # the event loop alone would let go of them
 _notes: WeakKeyDictionary[Records, _Notes] = WeakKeyDictionary()
 
 
@@ -35,17 +35,25 @@ async def note_use(context: Context, collection: str, record: Record) -> None:
     if len(notes.tried) >= MOST:
         notes.tried.clear()
     notes.tried[record.id] = now
+    writing = asyncio.ensure_future(_write(context.records, collection, record, int(now)))
+    _writing.add(writing)
+    writing.add_done_callback(_writing.discard)
+    done, _ = await asyncio.wait({writing}, timeout=LONGEST)  # what takes longer goes on, and nobody waits for it
+    failed = writing.result() if done else "late"
+    if failed and (notes.said is None or not 0 <= now - notes.said < SELDOM):
+        notes.said = now
+        say(logging.WARNING, "billy.last_use_not_noted", error=failed)
 
-    def used(document: dict[str, Any]) -> dict[str, Any] | None:
-        return document | {"last_used": int(now)} if document.get("revoked") is None and _is_due(document, now) else None
 
+async def _write(records: Records, collection: str, record: Record, now: int) -> str | None:
+    """What went wrong, by its class. Raises nothing."""
     try:
-        async with asyncio.timeout(LONGEST):
-            await change(context.records, collection, record.id, used, known=record)
+        await records.replace(collection, record, record.document | {"last_used": now})
+    except Changed:  # by another instance's note, or by a revocation, which stays
+        return None
     except Exception as failure:
-        if notes.said is None or not 0 <= now - notes.said < SELDOM:
-            notes.said = now
-            say(logging.WARNING, "billy.last_use_not_noted", error=type(failure).__name__)
+        return type(failure).__name__
+    return None
 
 
 def _is_due(document: dict[str, Any], now: float) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from shared.context import Context
+from shared.entered import trimmed
 
 SECRET = "audit-digest"  # noqa: S105 - the secret's name
 FORM = "hmac-sha256"
@@ -28,7 +29,7 @@ def first_version(drawn: str) -> str:
 
 def versions(secret: str | None) -> dict[int, bytes]:
     """The versions in a secret's text; what is none is left out."""
-    found = (_VERSION.fullmatch(each) for each in (secret or "").split(","))
+    found = (_VERSION.fullmatch(trimmed(each)) for each in (secret or "").split(","))
     return {int(each[1]): each[2].encode() for each in found if each}
 
 

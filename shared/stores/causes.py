@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 
 from shared.errors import BillyError
 
-PASSING = 5  # seconds after which a moment's failure is tried again
 MOVING = 30  # seconds in which a region takes over
-_SERVICES_OWN = (401, 403)  # refusals of the service itself; another status of a token is the token endpoint's
-_DEEP = 5  # causes behind a failure that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,17 @@ _WRITE_REGION, _FULL, _MOVED = 3, 1014, 1008  # substatus of a 403 of Cosmos DB
 
 
 def refusal(failure: BaseException, service: Service) -> BillyError | None:
-    """The error of a failure to get a token, and of a 401 or 403 of the service; None for every other failure."""
-    if (token := _of_token(failure)) is not None:
-        return token
-    if not isinstance(failure, HttpResponseError) or failure.status_code not in _SERVICES_OWN:
+    """The error of a 401 or 403 of a service; None for every other failure."""
+    if not isinstance(failure, HttpResponseError) or failure.status_code not in (401, 403):
         return None
     sub, said = _sub_status(failure), _said(failure)
     if sub in (_WRITE_REGION, _MOVED):
-        return _passing(f"{service.name} is moving to another region and takes nothing there yet.", MOVING)
+        return BillyError(
+            "unavailable",
+            f"{service.name} is moving to another region and takes nothing there yet.",
+            next="Try again in a while.",
+            retry_after=MOVING,
+        )
     if sub == _FULL:
         return _lasting("A partition of the store is full.", "Tell whoever maintains Billy: its layout keeps partitions small.")
     if any(word in said for word in _SECRET):
@@ -89,35 +89,6 @@ def refusal(failure: BaseException, service: Service) -> BillyError | None:
     return _lasting(f"{service.name} refuses this identity, and does not say why.", f"{service.role} {service.network}")
 
 
-def _of_token(failure: BaseException) -> BillyError | None:
-    """Where the endpoint that gives tokens failed, and not the service: the same words for every store."""
-    status = getattr(failure, "status_code", None)
-    if not _is_of_token(failure, status):
-        return None
-    if 400 in (status, *_statuses_behind(failure)):
-        return _lasting(
-            "The app's identity is not found.",
-            "Set BILLY_IDENTITY_CLIENT_ID to the client id of an identity that the app has, as infra/bicep does.",
-        )
-    return _passing("No token can be had for the app's identity at the moment.", PASSING)
-
-
-def _is_of_token(failure: BaseException, status: int | None) -> bool:
-    if any(kind.__name__ == "CredentialUnavailableError" for kind in type(failure).__mro__):
-        return True  # of azure.identity, which an emulator's key does without
-    return isinstance(failure, ClientAuthenticationError) and status not in _SERVICES_OWN
-
-
-def _statuses_behind(failure: BaseException) -> list[int | None]:
-    """The statuses of what led to a failure."""
-    found: list[int | None] = []
-    behind = failure.__cause__ or failure.__context__
-    while behind is not None and len(found) < _DEEP:
-        found.append(getattr(behind, "status_code", None))
-        behind = behind.__cause__ or behind.__context__
-    return found
-
-
 def _said(failure: HttpResponseError) -> str:
     """All that Azure tells of a refusal, in lower case, to look for its codes in."""
     told: list[object] = [getattr(failure, "error_code", ""), failure.reason, failure.message]
@@ -134,10 +105,6 @@ def _said(failure: HttpResponseError) -> str:
 def _sub_status(failure: HttpResponseError) -> int | None:
     sub = getattr(failure, "sub_status", None)
     return int(sub) if isinstance(sub, int) or (isinstance(sub, str) and sub.isdecimal()) else None
-
-
-def _passing(detail: str, seconds: int) -> BillyError:
-    return BillyError("unavailable", detail, next="Try again in a while.", retry_after=seconds)
 
 
 def _lasting(detail: str, advice: str) -> BillyError:

@@ -94,6 +94,8 @@ class CosmosAccount:
                 from azure.cosmos.aio import CosmosClient
                 from azure.cosmos.documents import ConnectionPolicy
 
+                from shared.stores.identity import identified
+
                 policy = ConnectionPolicy()
                 # Throttling is waited out here, where it is counted and has an end, and not a second time below.
                 policy.RetryOptions = type(policy.RetryOptions)(max_retry_attempt_count=0)
@@ -101,7 +103,8 @@ class CosmosAccount:
                 policy.EnableEndpointDiscovery = not emulator
                 # Proxies of the environment would be looked up for each request, which costs a third of the client's processor time.
                 transport = AioHttpTransport(use_env_settings=False)
-                opened = CosmosClient(self._endpoint, self._credential, connection_policy=policy, transport=transport)
+                credential = self._credential if isinstance(self._credential, str) else identified(self._credential)
+                opened = CosmosClient(self._endpoint, credential, connection_policy=policy, transport=transport)
                 try:
                     await opened.__aenter__()
                 except BaseException as error:

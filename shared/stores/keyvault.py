@@ -12,6 +12,7 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from shared.errors import BillyError
 from shared.stores.causes import VAULT, refusal
+from shared.stores.identity import identified
 
 FRESH = 30  # seconds for which a value is believed
 STALE = 900  # seconds for which a value still serves while the vault cannot be reached
@@ -36,7 +37,7 @@ class KeyVaultSecrets:
     def open(cls, url: str, credential: AsyncTokenCredential, now: Callable[[], float], **client: Any) -> "KeyVaultSecrets":
         """Over the vault at `url`. `now` answers epoch seconds; `client` goes to the SDK's client as it is."""
         patience: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.3, "connection_timeout": 5, "read_timeout": 10}
-        return cls(SecretClient(url, credential, **(patience | client)), now)
+        return cls(SecretClient(url, identified(credential), **(patience | client)), now)
 
     async def close(self) -> None:
         await self._vault.close()
@@ -69,7 +70,7 @@ class KeyVaultSecrets:
             value: str | None = (await self._vault.get_secret(name)).value
         except ResourceNotFoundError:
             value = None
-        except AzureError as failure:
+        except (AzureError, BillyError) as failure:
             kept = self._kept.get(name)
             if _has_refused(failure) or kept is None or self._now() - kept.read >= STALE:
                 raise _unavailable(failure) from None
@@ -78,11 +79,13 @@ class KeyVaultSecrets:
         return kept
 
 
-def _has_refused(failure: AzureError) -> bool:
+def _has_refused(failure: Exception) -> bool:
     """Whether the vault answered and said no: then nothing that was kept may serve any longer."""
     return isinstance(failure, HttpResponseError) and failure.status_code in (401, 403)
 
 
-def _unavailable(failure: AzureError) -> BillyError:
+def _unavailable(failure: AzureError | BillyError) -> BillyError:
+    if isinstance(failure, BillyError):
+        return failure
     away = BillyError("unavailable", "Key Vault cannot be reached.", next="Try again later.", retry_after=5)
     return refusal(failure, VAULT) or away

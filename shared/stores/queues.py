@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError
 from shared.entered import is_loopback
 from shared.errors import BillyError
 from shared.stores.causes import QUEUES, refusal
+from shared.stores.identity import identified
 
 
 class StorageQueues:
@@ -27,7 +28,7 @@ class StorageQueues:
         if isinstance(credential, str) and not is_loopback(endpoint):
             raise ValueError("A key is for an emulator on this machine; Azure takes the managed identity.")
         account = urlsplit(endpoint).path.strip("/")
-        return cls(endpoint, AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else credential)
+        return cls(endpoint, AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else identified(credential))
 
     async def close(self) -> None:
         if self._service is not None:

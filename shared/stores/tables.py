@@ -21,6 +21,7 @@ from azure.data.tables.aio import TableClient
 from shared.entered import is_loopback
 from shared.errors import BillyError
 from shared.stores.causes import TABLES, refusal
+from shared.stores.identity import identified
 from shared.stores.protocols import Exists, Looked
 from shared.stores.tables_keys import SHARDS, backwards, bounds, copies_of, forwards, partition, shard_of
 from shared.stores.tables_walk import FIRST, joined, walk
@@ -61,7 +62,7 @@ class TablesAuditLog:
         if isinstance(credential, str) and not is_loopback(endpoint):
             raise ValueError("A key is for an emulator on this machine; Azure takes the managed identity.")
         account = urlsplit(endpoint).path.strip("/")
-        signed = AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else credential
+        signed = AzureNamedKeyCredential(account, credential) if isinstance(credential, str) else identified(credential)
         patience: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.3, "connection_timeout": 5, "read_timeout": 20}
         # Proxies of the environment would be looked up for each request, which costs a third of the client's processor time.
         transport = AioHttpTransport(use_env_settings=False, **patience)

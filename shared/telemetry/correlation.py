@@ -1,6 +1,7 @@
 """The correlation id: the trace id of W3C Trace Context, from the edge through the stores and Stripe to the audit row.
 
-It finds evidence, so it is drawn here. What a caller sends as its trace is kept beside it, as the parent, and decides nothing.
+It finds evidence, so it is drawn here. The trace in which the host began a call, which is the caller's where one was sent, is kept beside it
+as the parent, and decides nothing.
 """
 
 import re
@@ -17,7 +18,7 @@ _ID = re.compile(r"(?!0{32})[0-9a-f]{32}", re.ASCII)
 class Trace:
     """Where the work that runs now belongs: `id` is 32 hexadecimal digits, `span` the 16 of what it is part of, or empty.
 
-    `parent` is the trace that whoever called says it was in.
+    `parent` is the trace in which the host began the call; a caller can choose it.
     """
 
     id: str
@@ -45,7 +46,7 @@ def traceparent() -> str | None:
 
 
 def parent_id() -> str | None:
-    """The trace id that the caller gave, or None. Callers choose it, so it proves nothing."""
+    """The trace id of the parent, or None. A caller can choose it, so it proves nothing."""
     trace = _current.get()
     return trace.parent.id if trace and trace.parent else None
 

@@ -29,6 +29,7 @@ NONSENSE = {
     "allow_secret_key": "canary4711",
     "allowed_hosts": "*.canary4711",
     "allowed_origins": "null,https://canary4711",
+    "trusted_proxies": "azure,0.0.0.0/0",
     "webhook_tolerance": "²4711",
     "sync_schedule": "every canary4711 hours",
     "sync_concurrency": "canary4711",

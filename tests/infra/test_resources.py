@@ -11,7 +11,7 @@ import yaml
 
 from devhost.settings import LARGEST_BODY
 from shared.reading import CALL, EVENT
-from shared.settings import Settings
+from shared.settings import Settings, read_destination, read_settings, weakened
 from shared.stores.tables import TABLE
 from tests.infra.bicep_files import FOLDER, ROOT, Infrastructure, accessed, is_name
 
@@ -65,6 +65,17 @@ def test_a_setting_that_no_parameter_gives_is_the_codes_own_default(settings: di
     assert len(own) >= 5
 
 
+def test_what_is_deployed_is_what_the_code_takes_and_opens_no_guard(infra: Infrastructure, settings: dict[str, Any]) -> None:
+    """A value that the code refused would be found by the first call, and not by the deployment."""
+    given = {name: value for name, value in settings.items() if name.startswith("BILLY_") and isinstance(value, str) and not is_name(value)}
+    defaults = {name: each["default"] for name, each in infra.files["main.bicep"]["parameters"].items() if "default" in each}
+    assert defaults["allowedOrigins"] == "" and defaults["extraHosts"] == ""
+    given |= {"BILLY_SYNC_SCHEDULE": defaults["syncSchedule"], "BILLY_ALLOWED_ORIGINS": defaults["allowedOrigins"]}
+    assert weakened(read_settings(given)) == ()
+    environment = {"OTEL_TRACES_SAMPLER": settings["OTEL_TRACES_SAMPLER"], "OTEL_TRACES_SAMPLER_ARG": defaults["traceShare"]}
+    assert read_destination(environment).share == 1.0
+
+
 def test_the_schedule_that_is_deployed_is_the_codes_default(infra: Infrastructure) -> None:
     assert infra.files["main.bicep"]["parameters"]["syncSchedule"]["default"] == Settings().sync_schedule
 
@@ -108,7 +119,7 @@ def test_the_host_refuses_what_is_larger_than_any_route_takes_before_it_reads_it
 
 
 def test_the_share_of_traces_that_is_kept_is_a_parameter_and_by_itself_the_whole(infra: Infrastructure, settings: dict[str, Any]) -> None:
-    """By the trace's id, not by its parent: a caller must not be able to keep himself out of the traces."""
+    """By ids of ours: a caller must not be able to keep himself out of the traces."""
     assert (settings["OTEL_TRACES_SAMPLER"], settings["OTEL_TRACES_SAMPLER_ARG"]) == ("traceidratio", "traceShare")
     assert infra.files["main.bicep"]["parameters"]["traceShare"]["default"] == "1"
 

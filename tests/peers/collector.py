@@ -26,6 +26,7 @@ class Span:
     kind: str
     failed: bool
     attributes: dict[str, Any]
+    links: tuple[tuple[str, str], ...] = ()  # trace and span of each
 
 
 @dataclass
@@ -70,7 +71,8 @@ class Collector:
                 for span in scope.spans:
                     kind = WireSpan.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower()
                     ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-                    self.spans.append(Span(*ids, span.name, kind, span.status.code == 2, _attributes(span.attributes)))
+                    links = tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links)
+                    self.spans.append(Span(*ids, span.name, kind, span.status.code == 2, _attributes(span.attributes), links))
 
     def _take_measures(self, request: ExportMetricsServiceRequest) -> None:
         for resource in request.resource_metrics:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from cryptography import x509
@@ -30,6 +31,7 @@ class Vault:
     asked: list[str] = field(default_factory=list)
     challenges: int = 0
     failing: int | None = None
+    said: dict[str, Any] | None = None  # the body of such an answer
     readable_only: bool = False  # as for the role Key Vault Secrets User
     identities: list[str] = field(default_factory=list)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -69,7 +71,7 @@ class Vault:
         name = request.match_info["name"]
         self.asked.append(f"{request.method} {name}")
         if self.failing is not None:
-            return _error(self.failing, "Failing")
+            return web.json_response(self.said, status=self.failing) if self.said else _error(self.failing, "Failing")
         if request.method == "PUT":
             if self.readable_only:
                 return _error(403, "Forbidden")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from shared.actor import Origin
 from shared.context import Context
 from shared.errors import BillyError
 from shared.operations.first_key import SECRET, adopt_first_key
 from shared.people.keys import find_key, make_key
 from shared.settings import Settings
+from shared.surfaces.authenticate import authenticate
 from shared.wiring import close_context, make_context
 
 DRAWN = "billy_" + "q" * 43
@@ -44,7 +46,22 @@ async def test_it_is_taken_once_and_never_where_a_key_was_made_before(fresh: Con
     assert await find_key(fresh, DRAWN) is None
 
 
-@pytest.mark.parametrize("weak", ["", "secret", "billy_short", "billy_" + "q" * 42, "sk_live_" + "q" * 60])
+@pytest.mark.parametrize("length", [43, 44, 64, 86, 128])
+async def test_whatever_key_is_adopted_is_let_in(fresh: Context, length: int) -> None:
+    """Who draws more than 256 bits gets in with them."""
+    drawn = "billy_" + "-q" * (length // 2) + "q" * (length % 2)
+    await fresh.secrets.set(SECRET, f"\ufeff{drawn}\r\n")
+    assert await adopt_first_key(fresh)
+    assert (await authenticate(fresh, f"Bearer {drawn}", Origin("rest"))).role == "owner"
+    for other in (drawn + "q", drawn[:-1]):
+        with pytest.raises(BillyError, match="no key that works"):
+            await authenticate(fresh, f"Bearer {other}", Origin("rest"))
+
+
+@pytest.mark.parametrize(
+    "weak",
+    ["", "secret", "billy_short", "billy_" + "q" * 42, "billy_" + "q" * 129, '"' + DRAWN + '"', f"{DRAWN} {DRAWN}", "sk_live_" + "q" * 60],
+)
 async def test_what_could_be_guessed_is_refused_and_not_shown(fresh: Context, weak: str) -> None:
     await fresh.secrets.set(SECRET, weak)
     with pytest.raises(BillyError) as refused:

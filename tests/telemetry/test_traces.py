@@ -50,11 +50,13 @@ def test_a_refunds_trace_leads_from_the_edge_to_stripe_and_the_stores_and_its_id
     assert len(spans["audit.append"]) == len([row for row in rows if row["surface"] == "rest"])
 
 
-def test_a_callers_own_trace_goes_on_in_ours(told: Told) -> None:
-    assert told.calls["read"] == TRACE
-    assert trace(told, TRACE, "get_customer")["get_customer"][0].parent not in ("", SPAN), "the host's own span lies between"
-    (row,) = told.system.api("GET", f"/api/audit?correlation_id={TRACE}").json()["data"]
-    assert row["operation"] == "get_customer"
+def test_a_callers_own_trace_is_a_link_of_ours(told: Told) -> None:
+    (edge,) = trace(told, told.calls["read"], "get_customer")["get_customer"]
+    assert (edge.parent, [linked for linked, _ in edge.links]) == ("", [TRACE])
+    assert edge.links[0][1] != SPAN, "the host's own span lies between"
+    assert told.collector.trace(TRACE) == []
+    (row,) = told.system.api("GET", f"/api/audit?correlation_id={told.calls['read']}").json()["data"]
+    assert (row["operation"], row["parent"]) == ("get_customer", TRACE)
 
 
 def test_every_answer_has_an_id_of_its_own_also_a_refusal(told: Told) -> None:
