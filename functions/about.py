@@ -48,7 +48,9 @@ async def _openapi(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:
 @blueprint.function_name("get_health")
 @blueprint.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    return await respond(req, context, lambda billy: rest.guarded(billy, "rest", "get_health", lambda asked: _health(req, asked)), failed=_not_started)
+    return await respond(
+        req, context, lambda billy: rest.guarded(billy, "rest", "get_health", lambda asked: _health(req, asked)), failed=_not_started
+    )
 
 
 async def _health(req: func.HttpRequest, asked: Exchange) -> func.HttpResponse:

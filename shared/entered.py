@@ -191,9 +191,7 @@ ORIGINS = several(
     Reader("", _origin),
     "origins of web pages, separated by commas: https:// and a host (http:// on this machine alone), never * and never null",
 )
-PROXIES = several(
-    Reader("", _proxy), "azure, and addresses or networks (/8 at the widest; /16 of IPv6) of proxies, separated by commas"
-)
+PROXIES = several(Reader("", _proxy), "azure, and addresses or networks (/8 at the widest; /16 of IPv6) of proxies, separated by commas")
 CLIENT_ID = pattern("the client id of a managed identity: 32 hexadecimal digits with hyphens between", _UUID, str.lower)
 EMULATORS_KEY = pattern("one key of an emulator in base 64, and nothing beside it", _BASE_64)
 

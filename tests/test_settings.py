@@ -212,7 +212,9 @@ def test_a_host_that_would_be_any_host_is_refused(text: str) -> None:
     refused("allowed_hosts", text)
 
 
-@pytest.mark.parametrize("text", ["*", "0.0.0.0/0", "10.0.0.0/7", "::/0", "2001::/15", "gateway.example", "azure;10.0.0.1", "10.0.0", "10.0.0.1/33", "1"])
+@pytest.mark.parametrize(
+    "text", ["*", "0.0.0.0/0", "10.0.0.0/7", "::/0", "2001::/15", "gateway.example", "azure;10.0.0.1", "10.0.0", "10.0.0.1/33", "1"]
+)
 def test_a_proxy_that_would_be_anybody_is_refused(text: str) -> None:
     refused("trusted_proxies", text)
 
