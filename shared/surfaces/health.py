@@ -23,7 +23,7 @@ REMEMBERED = 2.0  # seconds for which anybody is told the same
 KINDS = ("customer", "charge", "subscription", "invoice", "refund")
 SETTING_OF = {"stripe-api-key": "stripe_api_key", "stripe-webhook-secrets": "stripe_webhook_secret"}  # which take a secret's place
 FIRST_KEY = "first-owner-key"
-UNKNOWN = {"complete": False, "as_of": None, "age": None, "failing": [], "failing_since": None}
+UNKNOWN: dict[str, Any] = {"complete": False, "as_of": None, "age": None, "failing": [], "failing_since": None}
 
 _with_keys: WeakSet[Records] = WeakSet()  # where a first key is not looked for any more
 
