@@ -122,7 +122,7 @@ async def make_context(settings: Settings, seam: Seam | None = None) -> Context:
         audit=seen(parts.audit, "audit"),
         secrets=seen(parts.secrets, "secrets"),
         queues=parts.queues,
-        stripe=Door(settings, parts.records, parts.secrets, parts.opened).open,
+        stripe=Door(settings, parts.mirror, parts.records, parts.secrets, parts.opened).open,
         shown=_witness,
         believed=0.0 if settings.store == "embedded" else BELIEVED,
         seam=seam,

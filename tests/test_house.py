@@ -32,7 +32,7 @@ BELOW = {
     "shared.settings",
     "shared.untrusted",
 }  # what every room of the domain may use
-KEPT = {"shared.stores.protocols", "shared.stores.changes"}  # what the domain may know of stores
+KEPT = {"shared.stores.protocols", "shared.stores.changes", "shared.stores.deployment"}  # what the domain may know of stores
 MAY_IMPORT = {
     "shared.policy": {"shared.policy"},
     "shared.telemetry": {"shared.telemetry", *BELOW},

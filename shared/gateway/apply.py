@@ -6,14 +6,16 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 from shared.context import ATTEMPT_METADATA, Context
 from shared.errors import BillyError
 from shared.gateway import progress
 from shared.gateway.client import StripeGateway, gateway
 from shared.gateway.failures import is_permission
-from shared.gateway.kinds import API_VERSION, KINDS, as_object, is_id, tombstone, write_from_object, writes_from_event
-from shared.gateway.related import related
-from shared.stores.protocols import Applied, Exists, Write
+from shared.gateway.follows import ChangedBy, touched
+from shared.gateway.kinds import API_VERSION, KINDS, as_object, is_id, tombstone, writes_from_event
+from shared.stores.protocols import NEAR, Applied, Exists, Stored, Write
 from shared.telemetry.measures import measure
 
 COLLECTION = "events"
@@ -30,24 +32,25 @@ class Outcome(StrEnum):
     FOREIGN = "foreign"  # of the other mode, or of another account
 
 
-async def apply_event(context: Context, event: Mapping[str, Any], via: str = "webhook") -> Outcome:
+async def apply_event(
+    context: Context, event: Mapping[str, Any], via: str = "webhook", *, whole: bool = True, sent: int | None = None
+) -> Outcome:
     """Applies a snapshot event durably and records it. Raises `BillyError` where it must be tried again.
 
-    An event that was rendered for another API version has another shape; its object is read from Stripe instead.
+    An event that was rendered for another API version has another shape, and one that is not `whole` only says what it is about: its object
+    is read from Stripe instead. `sent` is the second of Stripe's clock by which what it tells was true, where that is known.
     """
     id, type, created = _facts(event)
     stripe = await gateway(context)
-    writes = writes_from_event(event)
-    if bool(event.get("livemode")) != stripe.livemode or event.get("account") or event.get("context"):
+    writes = [replace(write, until=sent) for write in writes_from_event(event)]
+    if _is_foreign(event, stripe):
         outcome = Outcome.FOREIGN
-    elif not writes:
-        outcome = Outcome.IGNORED
-    elif event.get("api_version") not in (API_VERSION, None) and not writes[0].deleted:
-        outcome = await _refetch_all(context, stripe, writes)
-        await _follow(context, stripe, event)
     else:
-        outcome = await _apply(context, stripe, writes)
-        await _follow(context, stripe, event)
+        rendered = whole and event.get("api_version") in (API_VERSION, None)
+        outcome = await (_apply if rendered or (writes and writes[0].deleted) else _refetch_all)(context, stripe, writes)
+        await _tell(context, event, writes, rendered)
+        followed = await _follow(context, stripe, event, created + NEAR if sent is None else sent)
+        outcome = Outcome.REFETCHED if followed and outcome is Outcome.IGNORED else outcome
     document: dict[str, Any] = {
         "type": type,
         "object": writes[0].id if writes else None,
@@ -70,52 +73,80 @@ async def is_recorded(context: Context, id: str) -> bool:
     return await context.records.get(COLLECTION, id) is not None
 
 
-async def settle_write(context: Context, stripe: StripeGateway, write: Write) -> Applied:
-    """Reads the object from Stripe, in the pace, and writes it, so that its newest state stands. Raises where others keep writing it.
+async def settle(context: Context, stripe: StripeGateway, kind: str, id: str, stands: Write | None = None) -> Applied:
+    """Reads an object from Stripe, in the pace, and writes it, so that its newest state stands. Raises where others keep writing it.
 
-    Where the key may not read the kind, what is there stands, and the kind is complete no more.
+    `stands` is what is written where Stripe has no such object: a tombstone, or what an event told, if nothing later is there. Without it,
+    and where the key may not read the kind, what is there stands; in the latter case the kind is complete no more.
     """
-    if not is_id(write.id, write.kind):  # it can be listed but not asked for
+    if not is_id(id, kind):  # it can be listed but not asked for
         return Applied.STALE
     for _ in range(TRIES):
-        row = await context.mirror.get(write.kind, write.id)
-        version = row.version if row else 0
+        row = await context.mirror.get(kind, id)
         try:
-            fresh = (await stripe.pace.patiently(lambda: stripe.retrieve(write.kind, write.id))).write
+            fresh = (await stripe.pace.patiently(lambda: stripe.retrieve(kind, id))).write
         except BillyError as error:
             if is_permission(error):  # a whole kind's, which is told; who comes next would be refused the same
-                await progress.lacks(context, write.kind, progress.told(error, kind=write.kind, permission=KINDS[write.kind].permission))
+                await progress.lacks(context, kind, progress.told(error, kind=kind, permission=KINDS[kind].permission))
                 return Applied.STALE
             if error.code != "not_found":
                 raise
-            if not KINDS[write.kind].deletable:  # nothing newer can be learnt, so what is there stands
+            if stands is None or (row is not None and not stands.deleted and (row.deleted or row.stamp > stands.stamp)):
                 return Applied.STALE
-            fresh = tombstone(write.kind, write.id, write.stamp, created=write.created)
-        (applied,) = await context.mirror.apply([replace(fresh, expects=version)])
+            fresh = stands
+        (applied,) = await context.mirror.apply([replace(fresh, expects=row.version if row else 0)])
         if applied is not Applied.CONFLICT:
             return applied
     raise BillyError("unavailable", "An object changes faster than it can be read.", next="Try again in a while.", retry_after=5)
 
 
+def gone(kind: str, id: str, stamp: int) -> Write | None:
+    """What stands where an object that was there is no more: a tombstone; None for a kind of which Stripe deletes nothing."""
+    return tombstone(kind, id, stamp) if KINDS[kind].deletable else None
+
+
+def _is_foreign(event: Mapping[str, Any], stripe: StripeGateway) -> bool:
+    """Whether an event is of the other mode, of a connected account, or of another account of the organisation."""
+    account, context = event.get("account"), event.get("context")
+    others = [each for each in (account, context) if each and each != stripe.account_id]
+    return bool(event.get("livemode")) != stripe.livemode or bool(others)
+
+
 async def _apply(context: Context, stripe: StripeGateway, writes: list[Write]) -> Outcome:
-    outcome = Outcome.SUPERSEDED
+    outcome = Outcome.SUPERSEDED if writes else Outcome.IGNORED
     for write, applied in zip(writes, await context.mirror.apply(writes), strict=True):
         if applied in (Applied.TIE, Applied.CONFLICT):
-            await settle_write(context, stripe, write)
+            await settle(context, stripe, write.kind, write.id, write)
             outcome = Outcome.REFETCHED
         elif applied is Applied.APPLIED and outcome is Outcome.SUPERSEDED:
             outcome = Outcome.APPLIED
     return outcome
 
 
-async def _follow(context: Context, stripe: StripeGateway, event: Mapping[str, Any]) -> None:
-    """What an object's event tells of others: of the attempt that made it, and of what it changed without an event of its own."""
+async def _tell(context: Context, event: Mapping[str, Any], writes: list[Write], rendered: bool) -> None:
+    """Shows the road the object of an event, as the event has it or as it was read."""
     value = as_object(as_object(event.get("data")).get("object"))
-    kind = str(value.get("object"))
-    await tell(context, kind, [value])
-    for other, id in related(str(event.get("type")), value):
-        if is_id(id, other):
-            await settle_write(context, stripe, write_from_object(other, {"id": id}, 0))
+    if not rendered and writes and (stored := await context.mirror.get(writes[0].kind, writes[0].id)) is not None:
+        value = as_object(orjson.loads(stored.body))
+    await tell(context, str(value.get("object")), [value])
+
+
+async def _follow(context: Context, stripe: StripeGateway, event: Mapping[str, Any], by: int) -> bool:
+    """Asks for what the event changed besides its own object, and of which no event may come; not where what is there was read later than `by`."""
+    asked = False
+    for kind, id, rule in touched(event):
+        stored = await context.mirror.get(kind, id)
+        if stored is None or (stored.stamp <= by and _can_change(stored, rule)):
+            await settle(context, stripe, kind, id)
+            asked = True
+    return asked
+
+
+def _can_change(stored: Stored, rule: ChangedBy) -> bool:
+    if rule.only_where is None:
+        return True
+    name, value = rule.only_where
+    return as_object(orjson.loads(stored.body)).get(name) == value
 
 
 async def tell(context: Context, kind: str, values: Sequence[Mapping[str, Any]]) -> None:
@@ -127,8 +158,8 @@ async def tell(context: Context, kind: str, values: Sequence[Mapping[str, Any]])
 
 async def _refetch_all(context: Context, stripe: StripeGateway, writes: list[Write]) -> Outcome:
     for write in writes:
-        await settle_write(context, stripe, write)
-    return Outcome.REFETCHED
+        await settle(context, stripe, write.kind, write.id)
+    return Outcome.REFETCHED if writes else Outcome.IGNORED
 
 
 def _facts(event: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -7,6 +7,7 @@ from shared.context import Context
 from shared.errors import BillyError
 from shared.gateway import feed, progress, runs, single, unseen
 from shared.gateway.client import gateway
+from shared.gateway.emptying import emptied
 from shared.gateway.failures import is_permission
 from shared.gateway.kinds import KINDS, Kind
 from shared.gateway.listing import read_list
@@ -88,6 +89,8 @@ async def _stalled(context: Context, lease: runs.Lease, error: BillyError) -> Sl
 async def _backfill(context: Context, lease: runs.Lease, seconds: float) -> dict[str, _End]:
     """How each kind's part of the slice ended."""
     work = Work(context, await gateway(context), lease, asyncio.get_running_loop().time() + seconds)
+    if not await emptied(work):
+        return dict.fromkeys(KINDS, _End.MORE)
     begun = {name: await _begun(work, facts) for name, facts in KINDS.items()}
     await feed.open_feed(
         context, work.stripe, min((document["started"] for document in begun.values() if document["started"]), default=None)

@@ -60,6 +60,7 @@ class StripeGateway:
     def __init__(self, key: str, settings: Settings) -> None:
         """Raises `unavailable` for a key that Billy does not take."""
         self.livemode = check_key(key, settings) == "live"
+        self.account_id: str | None = None  # None where nobody has told it yet, or the key may not read it
         self._key = key
         self._base = settings.stripe_api_base.rstrip("/")
         self.pace = Pace(settings.sync_requests_per_second)

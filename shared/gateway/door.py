@@ -8,7 +8,7 @@ from shared.context import Stripe
 from shared.entered import secret
 from shared.errors import BillyError
 from shared.settings import Settings
-from shared.stores.protocols import Records, Secrets
+from shared.stores.protocols import Mirror, Records, Secrets
 
 if TYPE_CHECKING:
     from shared.gateway.client import StripeGateway
@@ -23,9 +23,10 @@ class Closing(Protocol):
 class Door:
     """`open` is the `stripe` of a context. `opened` are the stores beside it, closed in this order by `close_all`."""
 
-    def __init__(self, settings: Settings, records: Records, secrets: Secrets, opened: Sequence[Closing]) -> None:
+    def __init__(self, settings: Settings, mirror: Mirror, records: Records, secrets: Secrets, opened: Sequence[Closing]) -> None:
         self._settings = settings
         self._secrets = secrets
+        self._mirror = mirror
         self._records = records
         self._opened = opened
         self._key = ""
@@ -43,15 +44,19 @@ class Door:
             return self._gateway
 
     async def _open_anew(self, key: str) -> None:
+        from shared.gateway.account import pin
         from shared.gateway.client import StripeGateway
-        from shared.gateway.mode import check_mode
 
         if not key:
             raise BillyError(
                 "unavailable", "No Stripe key is set.", next="Set BILLY_STRIPE_API_KEY to a restricted key (rk_test_… or rk_live_…)."
             )
         opened = StripeGateway(key, self._settings)
-        await check_mode(self._records, opened.livemode)
+        try:
+            await pin(self._records, self._mirror, opened, key)
+        except BaseException:
+            await opened.close()
+            raise
         await self.close()
         self._gateway, self._key = opened, key
 

@@ -36,6 +36,7 @@ class Kind:
     refunded: str | None = None
     words: tuple[str, ...] = ()
     deletable: bool = False
+    previews: str | None = None  # how the ids begin of what is worked out in advance and is nowhere
     chosen_ids: bool = False  # people may choose the ids: they hold more than letters and digits, and come again after a deletion
 
 
@@ -112,6 +113,7 @@ _KINDS = (
         status="status",
         amount="total",
         words=("number", "customer", "customer_email", "customer_name", "description", "parent.subscription_details.subscription"),
+        previews="upcoming_",
         deletable=True,
     ),
     Kind(
@@ -169,7 +171,7 @@ _KINDS = (
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}
-EVENT_TYPES: tuple[str, ...] = tuple(type for kind in _KINDS for type in kind.events)  # what a webhook endpoint subscribes to
+EVENT_TYPES: tuple[str, ...] = tuple(type for kind in _KINDS for type in kind.events)  # that carry what is mirrored
 
 
 def is_id(id: str, kind: str | None = None) -> bool:
@@ -178,8 +180,11 @@ def is_id(id: str, kind: str | None = None) -> bool:
 
 
 def may_be_id(id: str, kind: str | None = None) -> bool:
-    """Whether a text can be an id at all: people choose such with a slash too, which no path may hold."""
-    return bool((CHOSEN_ID if kind in KINDS and KINDS[kind].chosen_ids else ID).fullmatch(id))
+    """Whether a text can be an id at all: people choose such with a slash too, which no path may hold. What was worked out in advance has none."""
+    facts = KINDS.get(kind) if kind else None
+    if facts and facts.previews and id.startswith(facts.previews):
+        return False
+    return bool((CHOSEN_ID if facts and facts.chosen_ids else ID).fullmatch(id))
 
 
 def write_from_object(kind: str, value: Object, stamp: int, raw: bytes | None = None, *, expects: int | None = None) -> Write:
@@ -237,7 +242,7 @@ def writes_from_event(event: Object) -> list[Write]:
     """The writes of a snapshot event: none where it carries nothing that is mirrored.
 
     The object itself says what it is, not the event's type: `customer.tax_id.deleted` deletes no customer, and
-    `customer.subscription.deleted` carries a cancelled subscription that is still there. An upcoming invoice has no id.
+    `customer.subscription.deleted` carries a cancelled subscription that is still there. An upcoming invoice is a preview.
     """
     value = as_object(as_object(event.get("data")).get("object"))
     kind, id = value.get("object"), value.get("id")
@@ -261,14 +266,14 @@ def _status(facts: Kind, value: Object) -> str | None:
     return None if active is None else "active" if active else "inactive"
 
 
-def _id_of(value: Any) -> str | None:
+def id_of(value: Any) -> str | None:
     if isinstance(value, dict):  # expanded
         value = value.get("id")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return value if isinstance(value, str) else None
 
 
 def _customer(value: Object) -> str | None:
-    id = _id_of(value.get("customer"))
+    id = id_of(value.get("customer"))
     return id if id is not None and may_be_id(id, "customer") else None
 
 

@@ -23,12 +23,18 @@ def searchable(paths: tuple[str, ...], value: Mapping[str, Any]) -> str:
 
 def _texts(paths: tuple[str, ...], value: Mapping[str, Any]) -> Iterator[str]:
     for path in paths:
-        name, _, rest = path.partition(".")
-        found: Any = value.get(name)
-        while rest and found.__class__ is dict:
-            name, _, rest = rest.partition(".")
-            found = found.get(name)
+        found = reach(value, path)
         if found.__class__ is dict:
             found = found.get("id")
         if found.__class__ is str and found:
             yield found
+
+
+def reach(value: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path; where it ends early, what is there."""
+    name, _, rest = path.partition(".")
+    found: Any = value.get(name)
+    while rest and found.__class__ is dict:
+        name, _, rest = rest.partition(".")
+        found = found.get(name)
+    return found

@@ -46,3 +46,8 @@ def verify(payload: bytes, header: str | None, secrets: Iterable[str], now: floa
         return Verdict.MISMATCH
     age = now - int(times[0])
     return Verdict.TOO_OLD if age > tolerance else Verdict.TOO_NEW if age < -tolerance else Verdict.VALID
+
+
+def sent_at(header: str) -> int:
+    """The second of Stripe's clock at which a verified delivery was sent: what it tells was true by then."""
+    return next(int(value) for name, _, value in (part.partition("=") for part in header.split(",")) if name.strip() == "t")

@@ -6,9 +6,9 @@ from itertools import batched
 from typing import Any
 
 from shared.errors import BillyError
-from shared.gateway.apply import settle_write
+from shared.gateway.apply import gone, settle
 from shared.gateway.client import ListPage, writes_from_page
-from shared.gateway.kinds import Kind, tombstone, write_from_object
+from shared.gateway.kinds import Kind, write_from_object
 from shared.gateway.progress import Document
 from shared.gateway.runs import Lost
 from shared.gateway.work import Work
@@ -32,7 +32,9 @@ async def write_page(work: Work, facts: Kind, pages: Sequence[ListPage]) -> tupl
     except Exception:  # of one object, or of several: each for itself
         done, odd = await _each(work, facts, values)
     doubtful = {write.id: write for write, applied in done if applied in DOUBTFUL}
-    return len(values), odd + await settled(work, facts, list(doubtful), lambda id: settle_write(work.context, work.stripe, doubtful[id]))
+    return len(values), odd + await settled(
+        work, facts, list(doubtful), lambda id: settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, doubtful[id].stamp))
+    )
 
 
 DOUBTFUL = (Applied.TIE, Applied.CONFLICT, Applied.GONE)  # Stripe listed it, so a tombstone is in doubt too
@@ -101,4 +103,4 @@ def _remember(work: Work, facts: Kind, error: Exception) -> None:
 
 async def _ask(work: Work, facts: Kind, id: str) -> Applied:
     stored = await work.context.mirror.get(facts.name, id)
-    return await settle_write(work.context, work.stripe, tombstone(facts.name, id, stored.stamp if stored else 0))
+    return await settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, stored.stamp if stored else 0))

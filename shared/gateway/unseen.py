@@ -10,8 +10,8 @@ from itertools import batched, count
 
 from shared.errors import BillyError
 from shared.gateway import progress
-from shared.gateway.apply import settle_write
-from shared.gateway.kinds import Kind, is_id, tombstone
+from shared.gateway.apply import gone, settle
+from shared.gateway.kinds import Kind, is_id
 from shared.gateway.progress import Document, kind_id
 from shared.gateway.single import leave, settled
 from shared.gateway.work import Work
@@ -81,7 +81,7 @@ async def _is_gone(work: Work, facts: Kind, id: str) -> bool:
     if stored is None or stored.deleted or not is_id(id, facts.name):
         return False
     try:
-        await settle_write(work.context, work.stripe, tombstone(facts.name, id, stored.stamp))
+        await settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, stored.stamp))
     except BillyError as error:
         if error.code != "invalid_request":  # one object that Stripe does not want to show holds up no other
             raise

@@ -10,7 +10,7 @@ from shared.context import Context
 from shared.entered import secret
 from shared.errors import BillyError
 from shared.gateway.kinds import as_object, is_id
-from shared.gateway.signatures import Verdict, verify
+from shared.gateway.signatures import Verdict, sent_at, verify
 from shared.reading import EVENT, check_size, read_json
 from shared.stores.protocols import Secrets
 from shared.telemetry.correlation import read_traceparent, traceparent
@@ -19,6 +19,21 @@ from shared.telemetry.spans import span
 
 SECRETS = "stripe-webhook-secrets"
 OURS = "Send Stripe's own deliveries, signed with this endpoint's secret."
+ENVELOPE = ("id", "object", "type", "created", "livemode", "account", "context", "api_version")
+IDENTITY = (
+    "id",
+    "object",
+    "created",
+    "deleted",
+    "status",
+    "customer",
+    "charge",
+    "invoice",
+    "subscription",
+    "promotion_code",
+    "latest_charge",
+)
+LONGEST_FACT = 255  # characters
 LARGEST_MESSAGE = 40 * 1024  # bytes of a message; a queue takes 64 KiB in base 64, which is 48 KiB
 FRESH = 60  # seconds for which secrets are kept, so that a rotation is seen within a minute
 
@@ -26,7 +41,7 @@ _kept: WeakKeyDictionary[Secrets, tuple[float, tuple[str, ...]]] = WeakKeyDictio
 
 
 async def accept(context: Context, payload: bytes, signature: str | None) -> str:
-    """The queue message of a genuine delivery: the event, or its id alone where it is too large for a queue.
+    """The queue message of a genuine delivery: the event, or what it is about where it is too large for a queue.
 
     Raises `too_large`, `unavailable` where no secret is set, and `invalid_request` for what is not Stripe's. Nothing is stored.
     """
@@ -45,9 +60,20 @@ async def accept(context: Context, payload: bytes, signature: str | None) -> str
     id = event.get("id")
     if event.get("object") != "event" or not isinstance(id, str) or not is_id(id) or not as_object(event.get("data")):
         raise BillyError("invalid_request", "This is no event of Stripe's.", next="Make the endpoint send snapshot events.")
-    trace = {"traceparent": parent} if (parent := traceparent()) else {}
-    message = orjson.dumps({"event": event} | trace)
-    return (message if len(message) <= LARGEST_MESSAGE else orjson.dumps({"event": id, "refetch": True} | trace)).decode()
+    beside: dict[str, Any] = {"sent": sent_at(signature or "")} | ({"traceparent": parent} if (parent := traceparent()) else {})
+    message = orjson.dumps({"event": event} | beside)
+    return (message if len(message) <= LARGEST_MESSAGE else orjson.dumps({"event": about(event), "refetch": True} | beside)).decode()
+
+
+def about(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without the body of its object: whose it is, what happened, and to which object."""
+    value = as_object(as_object(event.get("data")).get("object"))
+    told = {name: event[name] for name in ENVELOPE if _is_short(event.get(name))}
+    return told | {"data": {"object": {name: value[name] for name in IDENTITY if _is_short(value.get(name))}}}
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, bool | int) or (isinstance(value, str) and len(value) <= LONGEST_FACT)
 
 
 REFUSALS: dict[Verdict, str] = {
@@ -65,12 +91,14 @@ async def apply_message(context: Context, message: Mapping[str, Any]) -> None:
 
     with within(read_traceparent(message.get("traceparent"))):
         event = message.get("event", message)  # a message of version 0.1.0 is the event itself
-        if message.get("refetch") is True:
+        about = message.get("refetch") is True
+        if about and isinstance(event, str):  # queued by version 0.1.0, which kept nothing but the id
             from shared.gateway.client import gateway
 
-            event = await (await gateway(context)).retrieve_event(str(event))
+            stripe = await gateway(context)
+            event, about = await stripe.pace.patiently(lambda: stripe.retrieve_event(str(message["event"]))), False
         with span("apply_event", "consumer"):
-            await apply_event(context, event)
+            await apply_event(context, event, whole=not about, sent=message.get("sent"))
 
 
 async def _secrets(context: Context) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from shared.operations.charges import Shown
-from shared.operations.lists import CustomerId, Listing, PageInput, get_kind, list_kind
+from shared.operations.lists import CustomerId, Listing, PageInput, list_kind
+from shared.operations.single import get_kind
 from shared.road.calls import Call
 from shared.road.operation import Input, read
 
@@ -35,4 +36,4 @@ async def list_customers(call: Call) -> dict[str, Any]:
 async def get_customer(call: Call) -> dict[str, Any]:
     """Get one customer by id (cus_…). An id that the company chose itself is given as it was chosen. Shows email, name, address, metadata and the balance
     in minor units: negative is credit in the customer's favour, positive is owed; balance_formatted says which in words."""
-    return await get_kind(call.context, "customer", call.input.id, "customer")
+    return await get_kind(call, "customer", call.input.id, "customer")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.operations.charges import Shown
-from shared.operations.lists import Listing, ListInput, get_kind, list_kind
+from shared.operations.lists import Listing, ListInput, list_kind
+from shared.operations.single import get_kind
 from shared.road.calls import Call
 from shared.road.operation import Input, read
 
@@ -44,4 +45,4 @@ async def list_invoices(call: Call) -> dict[str, Any]:
 async def get_invoice(call: Call) -> dict[str, Any]:
     """Get one invoice by id (in_…). Shows its number, status, lines, what is due, paid and remaining in minor units, credit notes and the balance that
     were set off, and its dates. lines_has_more says that not all lines are shown."""
-    return await get_kind(call.context, "invoice", call.input.id, "invoice")
+    return await get_kind(call, "invoice", call.input.id, "invoice")

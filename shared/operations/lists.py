@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator, Field
 
-from shared.context import Context
 from shared.errors import BillyError
 from shared.instants import iso
 from shared.operations import freshness
@@ -161,21 +160,3 @@ def _position(cursor: str | None, mark: str) -> int | None:
             next="Repeat the arguments of the page before, or begin again without cursor.",
         )
     return position
-
-
-async def get_kind(context: Context, kind: str, id: str, noun: str) -> dict[str, Any]:
-    """The object of that id, from the mirror; one that the mirror does not know yet is fetched once from Stripe."""
-    stored = await context.mirror.get(kind, id)
-    if stored is None:
-        complete, _ = await freshness.of(context, kind)
-        if complete:
-            raise missing(noun)
-        stripe = await context.stripe()
-        fetched = await stripe.retrieve(kind, id)
-        await context.mirror.apply([fetched.write])
-        return show(kind, fetched.value)
-    return show(kind, stored.body)
-
-
-def missing(noun: str) -> BillyError:
-    return BillyError("not_found", f"There is no {noun} with this id.", next="Check the id; search finds objects by name, email or number.")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.operations.charges import Shown
-from shared.operations.lists import Listing, ListInput, get_kind, list_kind
+from shared.operations.lists import Listing, ListInput, list_kind
+from shared.operations.single import get_kind
 from shared.road.calls import Call
 from shared.road.operation import Input, read
 
@@ -41,4 +42,4 @@ async def list_refunds(call: Call) -> dict[str, Any]:
 async def get_refund(call: Call) -> dict[str, Any]:
     """Get one refund by id (re_…). Shows its status, its amount in minor units, its charge (ch_…), and why it is pending or failed where it is.
     Only succeeded is money on its way to the customer."""
-    return await get_kind(call.context, "refund", call.input.id, "refund")
+    return await get_kind(call, "refund", call.input.id, "refund")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.operations.charges import Shown
-from shared.operations.lists import Listing, ListInput, get_kind, list_kind
+from shared.operations.lists import Listing, ListInput, list_kind
+from shared.operations.single import get_kind
 from shared.road.calls import Call
 from shared.road.operation import Input, read
 
@@ -52,4 +53,4 @@ async def list_subscriptions(call: Call) -> dict[str, Any]:
 async def get_subscription(call: Call) -> dict[str, Any]:
     """Get one subscription by id (sub_…). Shows its status, its items with prices in minor units and in words, its periods, and whether and when it ends.
     active with pause_collection means that nothing is collected; status_details says why one is paused; items_has_more, that not all items are shown."""
-    return await get_kind(call.context, "subscription", call.input.id, "subscription")
+    return await get_kind(call, "subscription", call.input.id, "subscription")

@@ -16,6 +16,7 @@ from shared.operations.freshness import COLLECTION, is_complete
 from shared.road.calls import Call
 from shared.road.operation import Input, Output, read
 from shared.stores.changes import change
+from shared.stores.deployment import pinned_to
 
 QUEUE = "billy-sync"
 RUN = "run"
@@ -64,6 +65,10 @@ class SyncState(Output):
     events_set_aside: int = Field(
         description="How many events could not be applied yet. They are tried again by themselves, and hold up no other."
     )
+    account: str | None = Field(description="The Stripe account that this deployment works with; null where its key may not read it.")
+    moving_to: str | None = Field(
+        None, description="The account to which a move is announced: it happens with the first use of a key of it."
+    )
 
 
 @read("GET /api/sync", permission="view_sync", tags=("sync",), input=GetSyncInput, output=SyncState)
@@ -105,6 +110,7 @@ async def sync_state(context: Context) -> dict[str, Any]:
     kinds = {id.removeprefix("kind:"): document for id, document in sorted(documents.items()) if id.startswith("kind:")}
     moments = [document["as_of"] for document in kinds.values() if document["as_of"] is not None]
     now, caught_up = context.seam.now(), feed.get("checked")
+    pinned = await pinned_to(context.records)
     failing = failures(run, kinds, feed, now)
     stalled = run.get("state") == "stalled" or any(each.part == "run" for each in failing)
     times = {
@@ -129,6 +135,8 @@ async def sync_state(context: Context) -> dict[str, Any]:
         "lag_seconds": max(0, int(now - caught_up)) if caught_up is not None else None,
         "events_by_catch_up": int(feed.get("found") or 0),
         "events_set_aside": len(feed.get("aside") or ()),
+        "account": pinned.get("account"),
+        "moving_to": pinned.get("moving_to"),
     }
 
 

@@ -13,7 +13,7 @@ ADDED = {
     "read_only": ("view_billing", "search", "view_sync", "view_attempts"),
     "billing_clerk": ("refund",),
     "billing_manager": ("block_payer",),
-    "owner": ("manage_keys", "view_audit", "manage_sync", "view_all_attempts", "end_attempts"),
+    "owner": ("manage_keys", "view_audit", "manage_sync", "view_all_attempts", "end_attempts", "move_account"),
 }
 
 

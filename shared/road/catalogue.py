@@ -9,6 +9,7 @@ from shared.operations.customers import get_customer, list_customers
 from shared.operations.end_attempt import end_attempt
 from shared.operations.invoices import get_invoice, list_invoices
 from shared.operations.keys import list_keys
+from shared.operations.move_account import move_account
 from shared.operations.refunds import get_refund, list_refunds
 from shared.operations.reports import get_stats
 from shared.operations.revoke_key import revoke_key
@@ -41,6 +42,7 @@ OPERATIONS: tuple[Operation, ...] = (
     list_audit,
     start_sync,
     get_sync,
+    move_account,
 )
 
 BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}

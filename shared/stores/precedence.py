@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-from shared.stores.protocols import Applied, Write
-
-NEAR = 60  # seconds within which two of Stripe's clocks do not tell a deletion and the next creation apart
+from shared.stores.protocols import NEAR, Applied, Write
 
 
 class There(NamedTuple):
@@ -30,9 +28,15 @@ def judge(there: There, write: Write, *, same: bool) -> Applied:
         return _deletion(there, write)
     if write.chosen_id and write.created and there.created and write.created != there.created:
         return Applied.APPLIED if write.created > there.created else Applied.STALE
-    if write.stamp == there.stamp:
-        return Applied.TIE
-    return Applied.APPLIED if write.stamp > there.stamp else Applied.STALE
+    return _by_time(there, write)
+
+
+def _by_time(there: There, write: Write) -> Applied:
+    """What is known true at a later second stands, where the seconds lie far enough apart; else Stripe is to be asked."""
+    if write.stamp > there.stamp + NEAR:
+        return Applied.APPLIED
+    latest = write.stamp + NEAR if write.until is None else write.until
+    return Applied.STALE if latest < there.stamp else Applied.TIE
 
 
 def _deletion(there: There, write: Write) -> Applied:

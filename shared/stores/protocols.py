@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+NEAR = 60  # seconds within which Stripe's times do not tell what was first: an event may be stamped before what it tells could be read
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One object as Stripe stated it, on its way into the mirror.
 
-    `stamp` is a lower bound, in epoch seconds of Stripe's clock, of the moment at which `body` was true.
+    `stamp` is a lower bound, in epoch seconds of Stripe's clock, of the moment at which `body` was true, and `until` an upper one where
+    it is known.
     `expects` is the row version that was read before the object was fetched: such a write is newer by causality
     and is refused only if somebody wrote in between (0: no row was there). `deleted` leaves a tombstone.
     `amount` and `refunded` are what the roll-up adds up, by status and currency.
@@ -31,6 +34,7 @@ class Write:
     deleted: bool = False
     expects: int | None = None
     chosen_id: bool = False
+    until: int | None = None
 
 
 class Applied(StrEnum):

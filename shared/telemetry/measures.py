@@ -33,6 +33,9 @@ MEASURES: dict[str, Measure] = {
     "billy.sync.set_aside": Measure("gauge", "{event}", (), "events that could not be applied yet"),
     "billy.events": Measure("counter", "{event}", ("outcome", "via"), "events of Stripe's, by what became of them and how they came"),
     "billy.event.delay": Measure("histogram", "s", ("via",), "from the second Stripe made an event to its effect in the mirror"),
+    "billy.lookups": Measure(
+        "counter", "{lookup}", ("kind", "outcome"), "objects that the mirror did not know: found at Stripe, missing, not asked for"
+    ),
     "billy.queue.depth": Measure("gauge", "{message}", ("queue",), "messages that wait, also in the poison queues (Azure's queues only)"),
     "billy.cosmos.request_units": Measure("counter", "{RU}", ("container", "operation"), "what Cosmos DB charged"),
     "billy.cosmos.throttled": Measure("counter", "{answer}", ("container",), "answers of Cosmos DB that asked to wait"),

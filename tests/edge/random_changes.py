@@ -109,7 +109,9 @@ class Changes:
         self._call(f"/v1/charges/{self._one('charges')}", {"metadata[note]": self._word()})
 
     def _capture(self) -> None:
-        self._call(f"/v1/payment_intents/{self._one('payment_intents')}/capture")
+        intent = f"/v1/payment_intents/{self._one('payment_intents')}"
+        part = self._chance.randrange(50, 1_000, 10)  # the rest is given back, which is no refund
+        self._call(f"{intent}/capture", {"amount_to_capture": part} if self._chance.random() < 0.5 else None)
 
     def _cancel_payment(self) -> None:
         self._call(f"/v1/payment_intents/{self._one('payment_intents')}/cancel")
@@ -169,7 +171,11 @@ class Changes:
         self._call(f"/v1/promotion_codes/{self._one('promotion_codes')}", {"active": self._chance.choice(("true", "false"))})
 
     def _subscribe(self) -> None:
-        form = {"customer": self._one("customers"), "items[0][price]": self._one("prices")}
+        form: dict[str, Any] = {"customer": self._one("customers"), "items[0][price]": self._one("prices")}
+        if self._chance.random() < 0.3:
+            form["trial_period_days"] = self._chance.randrange(1, 30)
+        if self._chance.random() < 0.3:
+            form |= {"collection_method": "send_invoice", "days_until_due": 14}
         self._made("subscriptions", self._call("/v1/subscriptions", form))
 
     def _change_subscription(self) -> None:
