@@ -79,18 +79,17 @@ async def settle(context: Context, stripe: StripeGateway, kind: str, id: str, st
     `stands` is what is written where Stripe has no such object: a tombstone, or what an event told, if nothing later is there. Without it,
     and where the key may not read the kind, what is there stands; in the latter case the kind is complete no more.
     """
-    if not is_id(id, kind):  # it can be listed but not asked for
-        return Applied.STALE
     for _ in range(TRIES):
         row = await context.mirror.get(kind, id)
         try:
-            fresh = (await stripe.pace.patiently(lambda: stripe.retrieve(kind, id))).write
+            fresh = await _now(stripe, kind, id)
         except BillyError as error:
-            if is_permission(error):  # a whole kind's, which is told; who comes next would be refused the same
-                await progress.lacks(context, kind, progress.told(error, kind=kind, permission=KINDS[kind].permission))
-                return Applied.STALE
-            if error.code != "not_found":
+            if not is_permission(error):
                 raise
+            # A whole kind's, which is told; who comes next would be refused the same.
+            await progress.lacks(context, kind, progress.told(error, kind=kind, permission=KINDS[kind].permission))
+            return Applied.STALE
+        if fresh is None:
             if stands is None or (row is not None and not stands.deleted and (row.deleted or row.stamp > stands.stamp)):
                 return Applied.STALE
             fresh = stands
@@ -98,6 +97,18 @@ async def settle(context: Context, stripe: StripeGateway, kind: str, id: str, st
         if applied is not Applied.CONFLICT:
             return applied
     raise BillyError("unavailable", "An object changes faster than it can be read.", next="Try again in a while.", retry_after=5)
+
+
+async def _now(stripe: StripeGateway, kind: str, id: str) -> Write | None:
+    """The object as Stripe has it; None where it has none, or where no path can hold the id, so that it can be listed but not asked for."""
+    if not is_id(id, kind):
+        return None
+    try:
+        return (await stripe.pace.patiently(lambda: stripe.retrieve(kind, id))).write
+    except BillyError as error:
+        if error.code != "not_found":
+            raise
+        return None
 
 
 def gone(kind: str, id: str, stamp: int) -> Write | None:

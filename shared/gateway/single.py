@@ -8,7 +8,7 @@ from typing import Any
 from shared.errors import BillyError
 from shared.gateway.apply import gone, settle
 from shared.gateway.client import ListPage, writes_from_page
-from shared.gateway.kinds import Kind, write_from_object
+from shared.gateway.kinds import Kind, is_id, write_from_object
 from shared.gateway.progress import Document
 from shared.gateway.runs import Lost
 from shared.gateway.work import Work
@@ -103,4 +103,6 @@ def _remember(work: Work, facts: Kind, error: Exception) -> None:
 
 async def _ask(work: Work, facts: Kind, id: str) -> Applied:
     stored = await work.context.mirror.get(facts.name, id)
+    if not is_id(id, facts.name):  # it can be listed but not asked for
+        return Applied.STALE
     return await settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, stored.stamp if stored else 0))

@@ -15,6 +15,7 @@ from shared.gateway.apply import apply_event
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up
 from shared.gateway.kinds import KINDS
+from shared.operations import freshness
 from shared.operations.sync import request_run
 from shared.stores import precedence
 from shared.stores.precedence import There
@@ -38,6 +39,7 @@ class History:
         self._chance = random.Random(seed)
         self._changes = Changes(double.url, seed)
         self._seen = set[str]()
+        self._lost: list[int] = []  # when those events were made that no webhook brought
 
     async def live(self, changes: int) -> None:
         """Changes before anybody looks, the first synchronisation, and then changes in bursts whose events come late, twice, or never."""
@@ -50,6 +52,7 @@ class History:
             self._changes.make(changes // 6)
             self._come_and_go()
             await self._deliver()
+            await self._read_while_behind()
         self._changes.close()
         while (await catch_up(self._context)).more:
             pass
@@ -91,10 +94,20 @@ class History:
         events = [event for event in self._events() if event["id"] not in self._seen and _is_promised(event)]
         self._seen |= {event["id"] for event in events}
         kept = [event for event in events if self._chance.random() >= DROPPED]
+        arrived = {event["id"] for event in kept}
+        self._lost += [event["created"] for event in events if event["id"] not in arrived]
         kept += [event for event in kept if self._chance.random() < TWICE]
         self._chance.shuffle(kept)
         for event in kept:
             await apply_event(self._context, event, sent=int(self._context.seam.now()))
+
+    async def _read_while_behind(self) -> None:
+        """No list says that it is as of a moment after something that it does not know yet."""
+        behind = min(self._lost, default=None)
+        for kind in KINDS:
+            _, as_of = await freshness.of(self._context, kind)
+            assert as_of is not None
+            assert behind is None or as_of <= behind, f"{kind} says that it is as of {as_of}, and an event of {behind} was lost"
 
     def _events(self) -> list[dict[str, Any]]:
         return list(self._listed("/v1/events", {}))
