@@ -16,8 +16,8 @@ from shared.gateway.client import StripeGateway
 from shared.gateway.failures import is_permission
 from shared.gateway.kinds import KINDS, as_object
 from shared.stores import changes
-from shared.stores.deployment import COLLECTION, PINNED
-from shared.stores.protocols import Exists, Mirror, Query, Records
+from shared.stores.deployment import COLLECTION, PINNED, pinned_to
+from shared.stores.protocols import Mirror, Query, Records
 
 ON_PURPOSE = "Where the deployment is to work with the other account from now on, ask for move_account first: docs/operate.md says how."
 
@@ -40,7 +40,7 @@ async def pin(records: Records, mirror: Mirror, stripe: StripeGateway, key: str)
         )
     if moves:
         await _begin_anew(records)
-    elif not (told and kept):
+    elif told is None:
         await _recognise(mirror, stripe)
 
     def turn(document: dict[str, Any]) -> dict[str, Any]:
@@ -63,13 +63,13 @@ def _incomplete(document: dict[str, Any]) -> dict[str, Any] | None:
 
 
 async def _pinned(records: Records, livemode: bool) -> dict[str, Any]:
-    record = await records.get(COLLECTION, PINNED)
-    if record is None:
-        try:
-            record = await changes.insert_once(records, COLLECTION, PINNED, {"livemode": livemode})
-        except Exists:
-            return await _pinned(records, livemode)
-    return record.document
+    """The record, with the mode of the first key in it."""
+
+    def turn(document: dict[str, Any]) -> dict[str, Any] | None:
+        return None if "livemode" in document else document | {"livemode": livemode}
+
+    await changes.change(records, COLLECTION, PINNED, turn)
+    return await pinned_to(records)
 
 
 def _check_mode(pinned: dict[str, Any], livemode: bool) -> None:

@@ -151,9 +151,9 @@ async def doing(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> dict[str, Do]:
         await warm()
     return {
         "an event of a new object": told(1),
-        "an event of a changed status": told(1, 10, status="failed"),
-        "an event of another change": told(1, 20, status="failed", description="anew"),
-        "an event that tells nothing new": told(1, 15, status="pending"),
+        "an event of a changed status": told(1, 120, status="failed"),
+        "an event of another change": told(1, 240, status="failed", description="anew"),
+        "an event that tells nothing new": told(1, 60, status="pending"),
         "an event of Stripe's list that was applied before": lambda: is_recorded(billy.context, "evt_1_0"),
         "a new object within a page of 100": lambda: mirror.apply(page),
         "an object within a page that is there already": lambda: mirror.apply(page),

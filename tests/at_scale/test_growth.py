@@ -179,7 +179,7 @@ async def test_a_call_of_the_catalogue_asks_every_partition_only_to_search(billy
     arguments = {"get_charge": {"id": charge["id"]}, "search": {"q": "ann"}, "create_refund": {"charge": charge["id"], "amount": 10}}
     tried = [each.name for each in OPERATIONS if "{" not in each.path or each.name in arguments]
     for name in tried:
-        if name in ("create_key", "start_sync"):
+        if name in ("create_key", "start_sync", "move_account"):
             continue
         account.units.operations.clear()
         answered = await billy.rest("owner", name, **arguments.get(name, {}))

@@ -45,3 +45,11 @@ async def run(context: Context) -> Slice:
         if (ended := await run_slice(context, 30)) is not Slice.MORE:
             return ended
     raise AssertionError("it does not end")
+
+
+def too_deep(levels: int = 300) -> dict[str, Any]:
+    """Metadata of an object that can be read and not be written: nested deeper than a writer of JSON goes."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value

@@ -22,7 +22,7 @@ from shared.operations.alarms import SYNC_FAILING, alarms
 from shared.operations.sync import request_run, sync_state
 from shared.stores.protocols import Query
 from tests.gateway.conftest import Clock, Double, event_of
-from tests.gateway.lasting import Open, filled, run
+from tests.gateway.lasting import Open, filled, run, too_deep
 from tests.gateway.lasting import context as context
 from tests.gateway.lasting import proxy as proxy
 from tests.gateway.test_backfill import at_stripe, ids
@@ -211,7 +211,7 @@ async def test_an_event_that_cannot_be_applied_is_set_aside_and_named_and_the_ot
             return event
         if why.startswith("stripe"):
             return event | {"api_version": "2020-08-27"}
-        return event | ({"type": None} if why.startswith("it is") else {"data": {"object": poisoned | {"unit_amount": 2**64 - 1}}})
+        return event | ({"type": None} if why.startswith("it is") else {"data": {"object": poisoned | {"metadata": too_deep()}}})
 
     proxy.spoil("/v1/events", changed(poison))
     listed = company.call("GET", "/v1/events?limit=20")["data"]

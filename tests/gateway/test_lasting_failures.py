@@ -15,7 +15,7 @@ from shared.operations.alarms import SYNC_FAILING, alarms
 from shared.operations.sync import SyncState, request_run, sync_state
 from shared.surfaces.health import health
 from tests.gateway.conftest import Clock, Double
-from tests.gateway.lasting import Open, filled, run
+from tests.gateway.lasting import Open, filled, run, too_deep
 from tests.gateway.lasting import context as context
 from tests.gateway.lasting import proxy as proxy
 from tests.gateway.test_backfill import at_stripe, ids
@@ -140,14 +140,14 @@ async def test_where_all_but_the_failing_is_done_a_start_reads_everything_anew(c
 async def test_an_object_that_cannot_be_kept_takes_no_other_with_it_and_is_asked_for_again(
     context: Context, proxy: Proxy, company: Double
 ) -> None:
-    """Its amount fits no column of the embedded store."""
+    """It is nested too deeply to be written."""
     there = at_stripe(company, "dispute")
     spoilt = min(there)
-    large = changed(lambda value: value | {"amount": 2**64 - 1})
+    large = changed(lambda value: value | {"metadata": too_deep()})
     proxy.spoil(f"/v1/disputes/{spoilt}", large)
     proxy.spoil(
         "/v1/disputes",
-        changed(lambda page: page | {"data": [each | {"amount": 2**64 - 1} if each["id"] == spoilt else each for each in page["data"]]}),
+        changed(lambda page: page | {"data": [each | {"metadata": too_deep()} if each["id"] == spoilt else each for each in page["data"]]}),
     )
     assert len(there) > 1
     assert await run(context) is Slice.STALLED

@@ -48,7 +48,7 @@ def test_host_and_origin_are_checked_each_alone(billy: RunningBilly) -> None:
 
 @pytest.mark.requirement("SC-5")
 def test_a_body_of_five_megabytes_gets_413(billy: RunningBilly) -> None:
-    reply = billy.client.post("/mcp", content=b" " * (5 * 1024 * 1024), headers=JSON | billy.bearer("owner"))
+    reply = billy.client.post("/mcp", content=b" " * 1_000_000, headers=JSON | billy.bearer("owner"))
     assert reply.status_code == 413
 
 
@@ -79,7 +79,7 @@ def test_requests_that_are_turned_away_are_counted_in_the_audit(billy: RunningBi
     billy.client.post("/mcp", content=LIST, headers=JSON)
     billy.client.post("/mcp", content=LIST, headers=JSON | key | {"Host": "evil.example"})
     billy.client.post("/mcp", content=b"[]", headers=JSON | key)
-    billy.client.post("/mcp", content=b" " * (5 * 1024 * 1024), headers=JSON | key)
+    billy.client.post("/mcp", content=b" " * 1_000_000, headers=JSON | key)
     rows = billy.audit()[before:]
     assert [row["code"] for row in rows] == ["unauthenticated", "not_allowed", "invalid_request", "too_large"]
     assert {row["surface"] for row in rows} == {"mcp"}

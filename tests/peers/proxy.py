@@ -1,6 +1,7 @@
 """A proxy before the sandbox that cuts, changes or withholds answers for as long as a test wants it to."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -67,7 +68,7 @@ def changed(turn: Callable[[Any], Any]) -> Spoil:
     """Stripe's JSON, changed."""
 
     async def spoiled(answer: Answer) -> Answer:
-        return Answer(answer.status, orjson.dumps(turn(orjson.loads(answer.body))), answer.headers)
+        return Answer(answer.status, json.dumps(turn(orjson.loads(answer.body))).encode(), answer.headers)
 
     return spoiled
 

@@ -78,6 +78,14 @@ async def _runs(inside: Inside) -> int:
     return len(await inside.stores.records.find("sync"))
 
 
+async def _account(inside: Inside) -> dict[str, Any]:
+    return {"account": "acct_elsewhere"}
+
+
+async def _moves(inside: Inside) -> int:
+    return len([each for each in await inside.stores.records.find("deployment") if each.document.get("moving_to") == "acct_elsewhere"])
+
+
 async def _name(inside: Inside) -> dict[str, Any]:
     LETTERS.clear()
     return {"name": "Ann"}
@@ -97,6 +105,7 @@ CASES = {
     "revoke_key": Case(_other, _revoked),
     "end_attempt": Case(_open_attempt, _ended),
     "start_sync": Case(_no_arguments, _runs),
+    "move_account": Case(_account, _moves),
     "make_welcome": Case(_name, _customers),
     "make_guest": Case(_name, _customers),
     "post_letter": Case(_name, _letters),

@@ -18,6 +18,7 @@ from shared.stores.cosmos_records import CosmosRecords
 from shared.stores.expiry import DAY
 from shared.stores.protocols import Applied, Write
 from shared.stores.words import holds
+from tests.peers.cosmos import KEY
 from tests.stores.adapters import COSMOS, cosmos_account
 from tests.stores.cosmos_front import Front
 
@@ -188,8 +189,16 @@ async def test_the_server_undoes_nothing_of_a_batch_that_fails(account: CosmosAc
 
 
 @marked
-async def test_the_server_charges_one_unit_for_everything_and_takes_any_key(cosmos_endpoint: str) -> None:
-    other = CosmosAccount(cosmos_endpoint, "YW55dGhpbmc=", database="other")
+async def test_the_server_takes_no_other_key(cosmos_endpoint: str) -> None:
+    stranger = CosmosAccount(cosmos_endpoint, "YW55dGhpbmc=", database="other")
+    with pytest.raises(BillyError) as refused:
+        await stranger.create_missing()
+    assert refused.value.code == "unavailable"
+    await stranger.close()
+
+
+async def test_the_server_charges_one_unit_for_everything(cosmos_endpoint: str) -> None:
+    other = CosmosAccount(cosmos_endpoint, KEY, database="other")
     await other.create_missing()
     container = other.container(RECORDS)
     await container.create({"id": "small", "pk": "p"})

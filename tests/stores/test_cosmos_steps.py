@@ -16,7 +16,7 @@ from shared.stores.cosmos import CosmosAccount
 from shared.stores.cosmos_layout import ENTRIES, OBJECTS, TOTALS
 from shared.stores.cosmos_mirror import CosmosMirror
 from shared.stores.cosmos_totals import LOOKED_INTO, MOST_TOKENS, Change
-from shared.stores.protocols import Applied, Query, Total, Write
+from shared.stores.protocols import NEAR, Applied, Query, Total, Write
 from tests.peers.cosmos import KEY
 from tests.stores.adapters import COSMOS, cosmos_account
 from tests.stores.cosmos_front import Front
@@ -101,7 +101,7 @@ async def test_changes_that_pile_up_on_an_object_are_each_counted_once(account: 
     front.fails(ENTRIES, "read", 503)
     for n, status in enumerate(["failed", "succeeded", "disputed"], start=1):
         with pytest.raises(BillyError):
-            await failing.apply([charge(1, NOON + n, status=status, customer=f"cus_{n}", amount=100 + n)])
+            await failing.apply([charge(1, NOON + 2 * NEAR * n, status=status, customer=f"cus_{n}", amount=100 + n)])
     other = CosmosMirror(account, lane=2)
     assert await other.repair() == 1
     assert await agrees(account, other) == 1
@@ -284,7 +284,7 @@ async def test_a_change_that_lists_and_totals_need_not_follow_is_one_write(accou
     mirror = CosmosMirror(account)
     await mirror.apply([charge(1)])
     before = account.units.operations.total()
-    assert await mirror.apply([replace(charge(1), stamp=NOON + 9, body=b'{"id":"ch_1","metadata":{}}')]) == [Applied.APPLIED]
+    assert await mirror.apply([replace(charge(1), stamp=NOON + 2 * NEAR, body=b'{"id":"ch_1","metadata":{}}')]) == [Applied.APPLIED]
     assert account.units.operations.total() - before == 2, "a read and a conditional write"
 
 

@@ -75,6 +75,7 @@ def _live_through(told: Told) -> None:
         eventually(lambda path=path: system.api("GET", path).status_code == 200, 20, path)
     told.call("read", "GET", f"/api/customers/{customer}", headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
     told.call("search", "GET", f"/api/search?q={CANARIES['search']}")
+    told.call("unknown id", "GET", "/api/charges/ch_nobodyknowsit")
     told.call("unknown field", "GET", f"/api/charges?{CANARIES['field']}=1")
     told.call("no json", "POST", "/api/refunds", content=CANARIES["body"])
     told.call("wrong key", "GET", "/api/stats", key=CANARIES["wrong key"])
