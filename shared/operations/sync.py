@@ -45,6 +45,7 @@ class SyncState(Output):
         description="For each kind: objects and pages read in this synchronisation and when the last of them was, whether it is done, whether the mirror holds all of it and as of when, and the error that stands in its way, with its beginning."
     )
     complete: bool = Field(description="Whether the mirror holds all of Stripe's objects of every kind.")
+    left_out: list[str] = Field(description="What Stripe's lists leave out, so that `complete` does not mean it.")
     failing: list[dict[str, Any]] = Field(
         description="What fails until it passes: `part` (a kind, `events` for Stripe's list of them, or `run`), the error with what to do, and since when."
     )
@@ -129,6 +130,7 @@ async def sync_state(context: Context) -> dict[str, Any]:
             name: {field: document.get(field) for field in SHOWN} | {"complete": is_complete(document)} for name, document in kinds.items()
         },
         "complete": bool(kinds) and all(is_complete(document) for document in kinds.values()),
+        "left_out": [] if pinned.get("livemode") else [TEST_CLOCKS],
         "failing": [each.shown() for each in failing],
         "last_error": failing[0].error if failing else None,
         "mirror_age_seconds": max(0, int(now - min(moments))) if moments and len(moments) == len(kinds) else None,
@@ -140,6 +142,7 @@ async def sync_state(context: Context) -> dict[str, Any]:
     }
 
 
+TEST_CLOCKS = "Objects of Stripe's test clocks: they come by their events alone."
 SHOWN = ("objects", "pages", "done", "complete", "as_of", "moved_at", "error", "failing_since")
 
 

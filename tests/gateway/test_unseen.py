@@ -13,11 +13,12 @@ import pytest
 
 from shared.context import Context
 from shared.gateway import progress, runs, unseen
+from shared.gateway.apply import apply_event
 from shared.gateway.backfill import Slice, run_slice
 from shared.gateway.feed import catch_up, is_open
 from shared.operations.sync import SyncState, request_run, sync_state
 from shared.stores.protocols import Query
-from tests.gateway.conftest import KEY, Clock, Double
+from tests.gateway.conftest import KEY, Clock, Double, event_of
 
 Open = Callable[..., Any]
 AWAY = 31 * 86_400  # longer than Stripe keeps events
@@ -214,3 +215,19 @@ async def test_a_killed_worker_leaves_what_it_settled_and_the_next_asks_only_for
     assert await run_slice(context, 60) is Slice.DONE
     assert (await context.mirror.list(Query("customer"))).total == 0
     assert len(single_reads(own_double)) == 40 - settled
+
+
+async def test_what_belongs_to_a_test_clock_is_in_no_list_and_is_not_taken_for_deleted(
+    own_double: Double, context: Context, clock: Clock
+) -> None:
+    frozen = own_double.call("POST", "/v1/test_helpers/test_clocks", {"frozen_time": str(int(time.time()))})
+    clocked = own_double.call("POST", "/v1/customers", {"test_clock": frozen["id"], "email": "clock@example.com"})
+    usual = own_double.customer()
+    assert {each["id"] for each in own_double.call("GET", "/v1/customers?limit=100")["data"]} == {usual["id"]}
+    await apply_event(context, event_of(clocked, "customer.created", clocked["created"]))
+    clock.offset += AWAY
+    own_double.control("POST", "clock", {"advance": AWAY})
+    await whole_run(context)
+    assert not await is_gone(context, "customer", clocked["id"])
+    state = await sync_state(context)
+    assert state["complete"] and "test clocks" in state["left_out"][0]
