@@ -1,6 +1,7 @@
 """Destination charges: what of a payment goes to a connected account, what fee is kept of it, and what a refund takes back.
 
-There are no accounts here: any `acct_…` but the sandbox's own is one. Transfers, fees and reversals are seen through `expand`.
+There are no accounts here: any `acct_…` but the sandbox's own is one. Transfers and reversals have routes to be read by,
+fees are seen through `expand`.
 """
 
 import re

@@ -19,6 +19,7 @@ FAMILIES = (
     "tax_rates",
     "test_clocks",
     "tokens",
+    "transfers",
     "webhook_endpoints",
     "products",
     "prices",

@@ -191,3 +191,35 @@ def test_what_a_destination_charge_leaves_has_the_shapes_of_its_classes_and_is_t
         "transfer.reversed",
         "application_fee.refunded",
     ]
+
+
+def test_a_transfer_and_what_refunds_took_back_of_it_can_be_read_and_listed(client, wire):
+    intent = paid(client, 1000, transfer_data={"destination": "acct_1Other"}, transfer_group="order 7")
+    for cents in (300, 200):
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": cents, "reverse_transfer": True})
+    id = charge_of(client, intent)["transfer"]["id"]
+    transfer = client.v1.transfers.retrieve(id)
+    assert (transfer.amount, transfer.amount_reversed, transfer.reversed, transfer.source_transaction) == (
+        1000,
+        500,
+        False,
+        intent.latest_charge,
+    )
+    for filters in ({"destination": "acct_1Other"}, {"transfer_group": "order 7"}):
+        assert [one.id for one in client.v1.transfers.list(filters).data] == [id]
+    assert id not in [one.id for one in client.v1.transfers.list({"destination": SELLER}).data]
+    newest, oldest = client.v1.transfers.reversals.list(id).data
+    assert (newest.amount, oldest.amount) == (200, 300)
+    assert client.v1.transfers.reversals.retrieve(id, oldest.id).to_dict() == oldest.to_dict()
+    pages = client.v1.transfers.reversals.list(id, {"limit": 1})
+    assert (pages.has_more, [one.id for one in pages.auto_paging_iter()]) == (True, [newest.id, oldest.id])
+    assert differences(wire.get(f"/v1/transfers/{id}/reversals/{oldest.id}").json()) == []
+
+
+def test_a_transfer_that_is_not_there_and_a_reversal_of_another_one_are_missing(client, wire):
+    ours, other = (charge_of(client, paid(client, 1000, **TO)) for _ in range(2))
+    client.v1.refunds.create({"charge": ours["id"], "reverse_transfer": True})
+    (reversal,) = client.v1.transfers.reversals.list(ours["transfer"]["id"]).data
+    for path in ("tr_none", "tr_none/reversals", f"{other['transfer']['id']}/reversals/{reversal.id}"):
+        answer = wire.get(f"/v1/transfers/{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "resource_missing"), path
