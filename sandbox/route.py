@@ -34,6 +34,29 @@ class Route:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+# What Stripe's 404 about the object of a path calls it, where that is not `id`: a noun with all its routes, or one route.
+_NOUNS = {
+    "coupons": "coupon",
+    "disputes": "dispute",
+    "payment_intents": "intent",
+    "promotion_codes": "promotion_code",
+    "refunds": "refund",
+}
+_ROUTES = {
+    ("GET", "/v1/invoices/{id}"): "invoice",
+    ("DELETE", "/v1/invoices/{id}"): "invoice",
+    ("POST", "/v1/invoices/{id}/send"): "invoice",
+    ("POST", "/v1/invoices/{id}/add_lines"): "invoice",
+}
+
+
+def named(found: Route, error: StripeError) -> StripeError:
+    """The error as it leaves the route: a 404 about the object of the path says which parameter of the path that was."""
+    if error.status == 404 and error.param == "id" and "{" in found.path:
+        error.param = _ROUTES.get((found.method, found.path)) or _NOUNS.get(found.path.split("/")[2], "id")
+    return error
+
+
 ROUTES: dict[str, dict[int, list[tuple[list[str], Route]]]] = {}
 
 

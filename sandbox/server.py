@@ -26,7 +26,7 @@ from sandbox.errors import StripeError
 from sandbox.faults import Fault, Faults
 from sandbox.guard import Guard, token_of
 from sandbox.ids import Ids
-from sandbox.route import Call, Route, match
+from sandbox.route import Call, Route, match, named
 from sandbox.store import Store
 from sandbox.world import World, shown
 
@@ -220,7 +220,7 @@ class Sandbox:
             status, payload = 200, orjson.dumps(expand.apply(world, shown(answer), wanted), default=str)
             keep = True
         except StripeError as error:
-            status, payload, keep = error.status, document(error, headers), error.keep
+            status, payload, keep = error.status, document(named(found, error), headers), error.keep
         except Exception:
             log.exception("%s %s failed", found.method, found.path)
             status, payload = 500, document(StripeError(500, "An unknown error occurred", type="api_error"), headers)

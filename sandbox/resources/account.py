@@ -14,7 +14,7 @@ def retrieve(call: Call) -> Object:
 @route("GET", "/v1/accounts/{account}", params=stripe.params.AccountRetrieveParams)
 def by_id(call: Call) -> Object:
     if call.path["account"] != call.world.account:
-        return call.world.require("account", call.path["account"], param="account")
+        return call.world.require("account", call.path["account"])
     return _account(call)
 
 

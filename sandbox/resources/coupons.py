@@ -79,19 +79,19 @@ def list_coupons(call: Call) -> dict:
 
 @route("GET", "/v1/coupons/{id}", params=stripe.params.CouponRetrieveParams, permission="coupon_read")
 def retrieve(call: Call) -> dict:
-    return call.world.require("coupon", call.path["id"], param="coupon")
+    return call.world.require("coupon", call.path["id"])
 
 
 @route("POST", "/v1/coupons/{id}", params=stripe.params.CouponUpdateParams, permission="coupon_write")
 def modify(call: Call) -> dict:
-    coupon = call.world.require("coupon", call.path["id"], param="coupon")
+    coupon = call.world.require("coupon", call.path["id"])
     assign(coupon, call.params, "metadata", "name")
     return update(call.world, coupon, "coupon.updated")
 
 
 @route("DELETE", "/v1/coupons/{id}", params=stripe.params.CouponDeleteParams, permission="coupon_write")
 def delete(call: Call) -> dict:
-    coupon = call.world.require("coupon", call.path["id"], param="coupon")
+    coupon = call.world.require("coupon", call.path["id"])
     gone = call.world.delete("coupon", coupon["id"])
     call.world.emit("coupon.deleted", {**coupon, "valid": False})
     return gone

@@ -158,7 +158,7 @@ def every(call: Call) -> Object:
     list_of="payment_method",
 )
 def of_customer(call: Call) -> Object:
-    call.world.require("customer", call.path["customer"], param="customer")
+    call.world.require("customer", call.path["customer"])
     return page(call, "payment_method", filters={"type": "type"}, where=[("customer = ?", [call.path["customer"]])])
 
 

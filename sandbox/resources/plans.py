@@ -84,19 +84,19 @@ def list_plans(call: Call) -> dict:
 
 @route("GET", "/v1/plans/{id}", params=stripe.params.PlanRetrieveParams, permission="plan_read")
 def retrieve(call: Call) -> dict:
-    return call.world.require("plan", call.path["id"], param="plan")
+    return call.world.require("plan", call.path["id"])
 
 
 @route("POST", "/v1/plans/{id}", params=stripe.params.PlanUpdateParams, permission="plan_write")
 def modify(call: Call) -> dict:
-    plan = call.world.require("plan", call.path["id"], param="plan")
+    plan = call.world.require("plan", call.path["id"])
     assign(plan, call.params, "active", "metadata", "nickname", "product", "trial_period_days")
     return update(call.world, plan, "plan.updated")
 
 
 @route("DELETE", "/v1/plans/{id}", params=stripe.params.PlanDeleteParams, permission="plan_write")
 def delete(call: Call) -> dict:
-    plan = call.world.require("plan", call.path["id"], param="plan")
+    plan = call.world.require("plan", call.path["id"])
     gone = call.world.delete("plan", plan["id"])
     call.world.emit("plan.deleted", plan)
     return gone

@@ -58,7 +58,7 @@ def _of(call: Call) -> Object:
 
 @route("POST", "/v1/customers/{customer}/tax_ids", params=stripe.params.CustomerCreateTaxIdParams, permission="customer_write")
 def create_for_customer(call: Call) -> Object:
-    customer = call.world.require("customer", call.path["customer"], param="customer")
+    customer = call.world.require("customer", call.path["customer"])
     return made(call.world, call.params["type"], call.params["value"], customer=customer["id"])
 
 
@@ -66,7 +66,7 @@ def create_for_customer(call: Call) -> Object:
     "GET", "/v1/customers/{customer}/tax_ids", params=stripe.params.CustomerListTaxIdsParams, permission="customer_read", list_of="tax_id"
 )
 def of_customer(call: Call) -> Object:
-    call.world.require("customer", call.path["customer"], param="customer")
+    call.world.require("customer", call.path["customer"])
     return page(call, "tax_id", where=[("customer = ?", [call.path["customer"]])])
 
 

@@ -1,9 +1,13 @@
 """Errors: status, type, code, param and request id, in Stripe's words."""
 
+import re
+
 import httpx
 import pytest
 import stripe
 
+from sandbox import resources
+from sandbox.route import ROUTES
 from tests.peers.sandbox import client_of
 
 CASES = [
@@ -137,3 +141,45 @@ def test_a_number_that_is_no_test_card_is_refused(client):
     with pytest.raises(stripe.CardError) as refused:
         client.v1.payment_methods.create({"type": "card", "card": {"number": "4242424242424241", "exp_month": 4, "exp_year": 2031}})
     assert refused.value.error.code == "incorrect_number"
+
+
+def paths_of_objects() -> list[tuple[str, str]]:
+    """Every route whose path names one object by its id, and needs no body to look for it."""
+    resources.load()
+    every = [each for by_length in ROUTES.values() for routes in by_length.values() for _, each in routes]
+    return sorted((each.method, each.path) for each in every if "{" in each.path and each.method in ("GET", "DELETE"))
+
+
+@pytest.mark.parametrize(("method", "path"), paths_of_objects())
+def test_the_object_of_a_path_that_is_not_there_is_404_and_never_400(wire, method, path):
+    answer = wire.request(method, re.sub(r"{\w+}", "none", path))
+    if answer.status_code == 200:
+        assert answer.json()["data"] == [], "a list inside of nothing"
+        return
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "resource_missing")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "param"),
+    [
+        ("GET", "/v1/customers/none", "id"),
+        ("GET", "/v1/invoices/none", "invoice"),
+        ("DELETE", "/v1/invoices/none", "invoice"),
+        ("POST", "/v1/invoices/none/send", "invoice"),
+        ("POST", "/v1/invoices/none/finalize", "id"),
+        ("POST", "/v1/invoices/none/void", "id"),
+        ("GET", "/v1/payment_intents/none", "intent"),
+        ("POST", "/v1/payment_intents/none/cancel", "intent"),
+        ("GET", "/v1/refunds/none", "refund"),
+        ("POST", "/v1/refunds/none/cancel", "refund"),
+        ("GET", "/v1/disputes/none", "dispute"),
+        ("POST", "/v1/disputes/none/close", "dispute"),
+        ("GET", "/v1/coupons/none", "coupon"),
+        ("DELETE", "/v1/coupons/none", "coupon"),
+        ("GET", "/v1/promotion_codes/none", "promotion_code"),
+        ("GET", "/v1/plans/none", "id"),
+    ],
+)
+def test_a_404_names_the_object_of_the_path_as_stripe_does(wire, method, path, param):
+    answer = wire.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, param)
