@@ -184,5 +184,5 @@ def test_undelivered_events_are_sent_after_a_restart(tmp_path, receiver):
         first.kill()
     assert receiver.received == []
     with running_sandbox(tmp_path):
-        [delivery] = receiver.wait(lambda got: len(got) >= 1)
-    assert delivery.event["data"]["object"]["id"] == customer.id
+        got = receiver.wait(lambda got: len(got) >= 1)
+    assert {delivery.event["data"]["object"]["id"] for delivery in got} == {customer.id}, "once or twice, as an untamed sandbox sends"
