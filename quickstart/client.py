@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
 from typing import Any
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the environment does not know this machine's ports
@@ -39,13 +41,33 @@ def call(method: str, url: str, *, key: str = "", body: Any = None, form: Mappin
 
 
 def wait_for[T](ask: Callable[[], T], seconds: float, tend: Callable[[], None]) -> T:
-    """The first good answer, where it is worth waiting for one. `tend` is called in between, and raises when that has become pointless."""
+    """The first good answer, where it is worth waiting for one. `tend` is called all the while, and raises when that has become pointless.
+
+    A call waits at the socket of a process that has ended, until it is there again: who waits must look after the processes meanwhile.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        answers: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
+        threading.Thread(target=_ask, args=(ask, answers), daemon=True).start()
+        value, error = _first(answers, tend)
+        if error is None:
+            return value  # pyright: ignore[reportReturnType]
+        tend()
+        if not isinstance(error, CallFailed) or not error.passing or time.monotonic() > deadline:
+            raise error
+        time.sleep(0.05)
+
+
+def _ask[T](ask: Callable[[], T], answers: SimpleQueue[tuple[T | None, Exception | None]]) -> None:
+    try:
+        answers.put((ask(), None))
+    except Exception as error:
+        answers.put((None, error))
+
+
+def _first[T](answers: SimpleQueue[T], tend: Callable[[], None]) -> T:
+    while True:
         try:
-            return ask()
-        except CallFailed as error:
+            return answers.get(timeout=0.1)
+        except Empty:
             tend()
-            if not error.passing or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
