@@ -38,13 +38,19 @@ async def pin(records: Records, mirror: Mirror, stripe: StripeGateway, key: str)
             f"The Stripe key is of account {told}, and what is kept here is of account {kept}.",
             next=f"Set a key of {kept}. {ON_PURPOSE}",
         )
+    if told is None and pinned.get("moving_to"):
+        raise BillyError(
+            "unavailable",
+            f"This deployment moves to account {pinned['moving_to']}, and the key may not read of which account it is.",
+            next="Let the key read its account (Connect: read, in Stripe's dashboard), until the move is done.",
+        )
     if moves:
         await _begin_anew(records)
     elif told is None:
         await _recognise(mirror, stripe)
 
     def turn(document: dict[str, Any]) -> dict[str, Any]:
-        left = {"moving_to": None, "emptied": False} if moves else {}
+        left = {"moving_to": None, "emptied": False, "emptying_at": None} if moves else {}
         return document | {"account": told or document.get("account"), "checked": mark} | left
 
     await changes.change(records, COLLECTION, PINNED, turn)
@@ -59,7 +65,7 @@ async def _begin_anew(records: Records) -> None:
 
 
 def _incomplete(document: dict[str, Any]) -> dict[str, Any] | None:
-    return document | {"complete": False, "as_of": None} if document else None
+    return document | {"complete": False, "as_of": None, "aside": 0, "run": None} if document else None
 
 
 async def _pinned(records: Records, livemode: bool) -> dict[str, Any]:

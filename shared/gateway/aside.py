@@ -9,12 +9,13 @@ from shared.errors import BillyError
 from shared.gateway import progress, runs
 from shared.gateway.apply import apply_event, is_recorded
 from shared.gateway.client import StripeGateway
+from shared.gateway.follows import touched
 from shared.gateway.kinds import KINDS, as_object
 from shared.gateway.progress import FEED, Document, kind_id, told
 from shared.telemetry.invocation import crashed
 
 MOST = 200  # events that are set aside; of what is more, the kind is read anew by a whole run
-OUTAGE = 20  # events of which not one can be applied: then it is not the events
+OUTAGE = 20  # objects with events of which not one can be applied: then it is not the events
 AT_ONCE = 20  # tried again in one reading
 
 
@@ -32,7 +33,7 @@ async def apply_or_set_aside(context: Context, events: Sequence[Mapping[str, Any
             failed.append((event, each))
         elif isinstance(each, BaseException):
             raise each
-    if failed and len(failed) == len(new) >= OUTAGE:
+    if len(failed) == len(new) and len({_about(event) for event, _ in failed}) >= OUTAGE:
         raise failed[0][1]
     if failed:
         await _set_aside(context, [(event, _told(context, error)) for event, error in failed])
@@ -87,7 +88,8 @@ async def _again(context: Context, stripe: StripeGateway, id: str) -> bool:
 async def _set_aside(context: Context, failed: Sequence[tuple[Mapping[str, Any], Document]]) -> None:
     now = context.seam.now()
     entries: dict[str, Document] = {
-        str(event["id"]): {"kind": _kind(event), "since": int(now), "tries": 1, "again_at": now, "error": error} for event, error in failed
+        str(event["id"]): {"kind": _kind(event), "kinds": _kinds(event), "since": int(now), "tries": 1, "again_at": now, "error": error}
+        for event, error in failed
     }
 
     def turn(feed: Document) -> Document:
@@ -105,7 +107,7 @@ async def _set_aside(context: Context, failed: Sequence[tuple[Mapping[str, Any],
 async def _mark(context: Context, kept: Mapping[str, Document]) -> None:
     """Each kind knows how many of its events are set aside: while there is one, it is not complete."""
     for name in KINDS:
-        count = sum(entry["kind"] == name for entry in kept.values())
+        count = sum(name in _of(entry) for entry in kept.values())
 
         def turn(document: Document, count: int = count) -> Document | None:
             return document | {"aside": count} if document and document.get("aside", 0) != count else None
@@ -115,14 +117,26 @@ async def _mark(context: Context, kept: Mapping[str, Document]) -> None:
 
 async def _wants_a_run(context: Context, entry: Document) -> None:
     """What an event told is lost: the kind is complete once a run has read it again."""
-    if entry["kind"] not in KINDS:
-        return
     now = context.seam.now()
 
     def turn(document: Document) -> Document | None:
         return progress.failing(document, entry["error"], now) | {"complete": False} if document.get("complete") else None
 
-    await progress.change(context, kind_id(str(entry["kind"])), turn)
+    for kind in _of(entry):
+        await progress.change(context, kind_id(kind), turn)
+
+
+def _of(entry: Document) -> list[str]:
+    """The kinds of which an event that is set aside tells: its own, and those that it changes besides."""
+    return entry.get("kinds") or ([entry["kind"]] if entry["kind"] in KINDS else [])
+
+
+def _kinds(event: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([name for name in (_kind(event),) if name in KINDS] + [kind for kind, _, _ in touched(event)]))
+
+
+def _about(event: Mapping[str, Any]) -> str:
+    return str(as_object(as_object(event.get("data")).get("object")).get("id"))
 
 
 def _kind(event: Mapping[str, Any]) -> str:

@@ -76,7 +76,10 @@ class StripeGateway:
             self._transport = self._client = None
 
     async def retrieve(self, kind: str, id: str) -> Fetched:
-        return self._fetched(kind, *await self._call("get", f"{KINDS[kind].path}/{_checked(id, kind)}"))
+        value, stamp = await self._call("get", f"{KINDS[kind].path}/{_checked(id, kind)}")
+        if value.get("object") != kind or value.get("id") != id:
+            raise failures.unreadable(200, wrote=False)
+        return self._fetched(kind, value, stamp)
 
     async def create_refund(self, params: Mapping[str, Any], sending: Sending) -> Fetched:
         return self._fetched("refund", *await self._send("refund", KINDS["refund"].path, params, sending))
@@ -89,9 +92,10 @@ class StripeGateway:
             found += [Fetched(value, write_from_object(kind, value, page.stamp)) for value in page.values]
             if not page.has_more:
                 return found
-            if not page.values:
+            cursor = str(page.values[-1]["id"]) if page.values else ""
+            if not cursor or cursor == params.get("starting_after"):  # a list that does not move on has no end
                 raise failures.unreadable(200, wrote=False)
-            params["starting_after"] = str(page.values[-1]["id"])
+            params["starting_after"] = cursor
 
     async def balance_transaction(self, id: str) -> dict[str, Any]:
         value, _ = await self._call("get", f"/v1/balance_transactions/{_checked(id)}")

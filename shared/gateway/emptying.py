@@ -15,7 +15,12 @@ async def emptied(work: Work) -> bool:
     pinned = await pinned_to(records)
     if pinned.get("emptied", True):
         return True
-    moved = int(pinned["moved_at"])
+    # Not the moment of the announcement: until the key changed, all went on with the old one. Fixed once, whatever slice goes on.
+    now = int(work.context.seam.now()) + NEAR
+    await changes.change(
+        records, COLLECTION, PINNED, lambda document: document | {"emptying_at": now} if document.get("emptying_at") is None else None
+    )
+    moved = int((await pinned_to(records))["emptying_at"])
     for kind in KINDS:
         after: int | None = None
         while True:

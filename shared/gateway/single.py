@@ -6,7 +6,7 @@ from itertools import batched
 from typing import Any
 
 from shared.errors import BillyError
-from shared.gateway.apply import gone, settle
+from shared.gateway.apply import as_listed, gone, settle
 from shared.gateway.client import ListPage, writes_from_page
 from shared.gateway.kinds import Kind, is_id, write_from_object
 from shared.gateway.progress import Document
@@ -32,9 +32,13 @@ async def write_page(work: Work, facts: Kind, pages: Sequence[ListPage]) -> tupl
     except Exception:  # of one object, or of several: each for itself
         done, odd = await _each(work, facts, values)
     doubtful = {write.id: write for write, applied in done if applied in DOUBTFUL}
-    return len(values), odd + await settled(
-        work, facts, list(doubtful), lambda id: settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, doubtful[id].stamp))
-    )
+
+    async def in_doubt(id: str) -> Applied:
+        if is_id(id, facts.name):
+            return await settle(work.context, work.stripe, facts.name, id, gone(facts.name, id, doubtful[id].stamp))
+        return await as_listed(work.context, doubtful[id])  # it cannot be asked for: what Stripe lists is there
+
+    return len(values), odd + await settled(work, facts, list(doubtful), in_doubt)
 
 
 DOUBTFUL = (Applied.TIE, Applied.CONFLICT, Applied.GONE)  # Stripe listed it, so a tombstone is in doubt too
