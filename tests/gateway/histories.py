@@ -67,7 +67,7 @@ class History:
 
     def _come_and_go(self) -> None:
         """Customers who are changed and then deleted, so that some deletion arrives before a change."""
-        for customer in [self._double.customer() for _ in range(3)]:
+        for customer in [self._double.customer() for _ in range(6)]:
             self._double.call("POST", f"/v1/customers/{customer['id']}", {"name": "Leaves"})
             self._double.call("DELETE", f"/v1/customers/{customer['id']}")
 
