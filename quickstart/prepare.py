@@ -9,10 +9,12 @@ from typing import Any
 from quickstart.client import call
 from quickstart.files import write_private
 from shared.context import Context
+from shared.entered import trimmed
+from shared.errors import BillyError
 from shared.gateway.client import gateway
 from shared.operations.first_key import make_owners_key
 from shared.people.keys import find_key
-from shared.settings import read_settings
+from shared.settings import is_live, read_settings
 from shared.wiring import close_context, make_context
 
 OWNER_KEY_FILE = "owner.key"  # the copy of this machine's own client; the store holds the digest alone
@@ -39,6 +41,12 @@ async def _connect_sandbox(context: Context, sandbox_url: str, webhook_url: str)
     if key is None:
         key = "rk_test_" + secrets.token_hex(24)
         await context.secrets.set(STRIPE_KEY, key)
+    if is_live(trimmed(key)):
+        raise BillyError(
+            "invalid_request",
+            "A live Stripe key is stored here, and a sandbox would get it.",
+            next="Set BILLY_STRIPE_API_KEY to use that key at Stripe, or set BILLY_HOME to another folder for a sandbox.",
+        )
     endpoints = call("GET", f"{sandbox_url}/v1/webhook_endpoints?limit=100", key=key)["data"]
     ours = [each for each in endpoints if each["url"].endswith("/webhooks/stripe")]
     if any(each["url"] == webhook_url for each in ours) and await context.secrets.get(WEBHOOK_SECRETS):

@@ -12,6 +12,7 @@ MOST = 20  # ids of a row
 TOLD = ("object", "about", "effects")  # the facts of a row that are found here
 TIMES = ("expires",)  # epoch seconds among what is told, which get their readable twin
 STRIPE_ID = re.compile(
+    r"(?![A-Za-z0-9_]*_secret_)"  # a client secret begins with the id of its object, and is none
     r"(?:acct|ba|card|ch|cn|cs|cus|dp|du|evt|fr|ii|il|in|mandate|pi|plink|pm|po|price|prod|promo|py|pyr|re|req|seti|si|src|sub|sub_sched|tr|txn|we)"
     r"_[A-Za-z0-9_]{1,80}"
 )

@@ -16,7 +16,7 @@ from shared.road import floods
 from shared.road.about import OWN_ID, STRIPE_ID, ids, object_of
 from shared.road.calls import Act, Call
 from shared.road.digests import canonical, digest_of
-from shared.telemetry.correlation import correlation_id, parent_id
+from shared.telemetry.correlation import correlation_id, following, new_trace, parent_id
 from shared.telemetry.measures import measure
 from shared.telemetry.spans import keep
 
@@ -142,7 +142,8 @@ async def write_sums(context: Context, *, all: bool = False) -> None:
     for kind, flood in floods.ended(context, all=all):
         facts: dict[str, Any] = {"code": flood.code, "key_state": flood.key_state, "count": flood.more, "since": iso(flood.began)}
         try:
-            await _append(context, Row(flood.operation, flood.origin, Decided.REFUSED, flood.who, **facts))
+            with following(new_trace(context.seam.bits)):  # it belongs to none of its calls, and not to the one that comes by
+                await _append(context, Row(flood.operation, flood.origin, Decided.REFUSED, flood.who, **facts))
         except BillyError:
             floods.put_back(context, kind, flood)
             return

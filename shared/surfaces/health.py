@@ -44,7 +44,8 @@ async def remembered_health(context: Context) -> tuple[dict[str, Any], int]:
     async with memory.asking:
         now = context.seam.now()
         if memory.told is None or not 0 <= now - memory.at < REMEMBERED:
-            memory.told, memory.at = await health(context), now
+            memory.told = await health(context)
+            memory.at = context.seam.now()  # who waited for a slow answer is told it too
         return memory.told
 
 

@@ -330,7 +330,8 @@ def test_duplicates_and_disorder_end_in_stripes_state(whole: Whole) -> None:
 @pytest.mark.slow
 @pytest.mark.requirement("SC-54")
 def test_an_event_that_cannot_be_applied_is_tried_again_and_ends_in_the_poison_queue(whole: Whole) -> None:
-    payload = json.dumps(event("evt_unknown_at_stripe", description="x" * LARGEST_MESSAGE)).encode()
+    whole.stripe.fault(match="GET /v1/charges/ch_unreadable", kind="status", status=400, times=10_000)
+    payload = json.dumps(event("evt_unreadable", id="ch_unreadable", description="x" * LARGEST_MESSAGE)).encode()
     assert whole.deliver(payload, sign(payload)) == 200
     wait_until(lambda: whole.host.lengths().get("stripe-events-poison", 0) == 1, "the poison message", 60)
     assert whole.host.lengths().get("stripe-events", 0) == 0
