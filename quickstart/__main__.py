@@ -29,9 +29,7 @@ LEASE = (
 )
 PATIENCE = 60.0  # seconds for something that was just started, or started again, to answer
 FILLING = 600.0  # seconds for the sandbox: a large company takes a while
-ANSWERING = (
-    5.0  # seconds for one call; while a process starts again a call waits at its socket, and who waits does not look after the processes
-)
+ANSWERING = 20.0  # seconds for one call; while a process starts again it waits at its socket
 GRACE = 20.0  # seconds for what fails in the first synchronisation to pass after all
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

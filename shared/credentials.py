@@ -14,12 +14,14 @@ _TOKENS = re.compile(
     r"""  billy_[A-Za-z0-9_-]{24,}                                  # our own
     | (?:sk|rk|ek|pk)_(?:org_)?(?:live|test)_[^\s"'<>]+          # Stripe's keys
     | whsec_[^\s"'<>]+                                           # and webhook secrets
+    | [a-z]+_[A-Za-z0-9]+_secret_[A-Za-z0-9]+                      # and secrets of payments, for a browser
     | eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*  # JWT, JWS, JWE
     | \bsk-[A-Za-z0-9_-]{20,}                                      # keys of language models
     | \b(?:gh[opsur]|github_pat|glpat|xox[abeprs]|npm|pypi)[_-][A-Za-z0-9_-]{16,}
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b | \bAIza[A-Za-z0-9_-]{30,}
     | \b(?:Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{16,}
-    | \b(?:AccountKey|SharedAccessKey|client_secret|password|passwd)\s*=\s*[^\s;&]+
+    | \b(?:AccountKey|SharedAccessKey|client_secret|api[_-]?key|password|passwd)\s*[=:]\s*[^\s;&]+
+    | \bsig=[^\s&]{16,}                                           # a signature in an address of Azure's
     | (?<=://)[^\s/@]+:[^\s/@]+(?=@)                               # name and password in an address
     | -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*""",
     re.VERBOSE | re.IGNORECASE,
@@ -27,7 +29,7 @@ _TOKENS = re.compile(
 # What every one of these has in it, in small letters: without any, the text is not looked at closer, since every row passes here.
 _HINTS = (
     *("billy_", "_live_", "_test_", "whsec_", "eyj", "sk-", "ghp", "gho", "ghs", "ghu", "ghr", "github_pat", "glpat", "xox", "npm", "pypi"),
-    *("akia", "asia", "aiza", "bearer", "basic", "key", "secret", "passw", "://", "-----begin"),
+    *("akia", "asia", "aiza", "bearer", "basic", "key", "secret", "passw", "sig=", "://", "-----begin"),
 )
 _RUN = re.compile(r"\d+(?:[ ._/\-\u2010-\u2015]{1,3}\d+)*")
 _GROUP = re.compile(r"\d+")

@@ -1,13 +1,15 @@
 """What a key may be called: a name is kept for ever, read by people in tables and audit rows, and must stand for nobody else."""
 
 import re
+import unicodedata
 
 from shared.credentials import holds_credential
 from shared.errors import BillyError
 from shared.untrusted import clean
 
 LONGEST = 80  # characters
-FORMULA = "=+-@"  # with which a spreadsheet takes a cell for something to be worked out
+FORMULA = tuple("=+-@")  # with which a spreadsheet takes a cell for something to be worked out
+QUOTES = "'\" "  # that it drops from the beginning
 
 _LOOKALIKE = str.maketrans(  # letters of other scripts, and digits, that are drawn like these
     "аӏіјеосрхуѕԁһԛԝɡαειікορτυχνκıɩɑ01l!", "aiijeocpxysdhqwgaeiikoptuxvkiiaoiii"
@@ -32,7 +34,9 @@ _STRIPES = (
     *("acct", "ch", "cn", "cus", "dp", "du", "evt", "in", "pi", "plink", "pm", "po", "price", "prod", "promo", "py", "pyr", "re", "seti"),
     *("si", "src", "sub", "tok", "tr", "txn", "we"),
 )
-_ID = re.compile(rf"(?:{'|'.join(_OWN)})_[a-z0-9]{{20,}}|(?:{'|'.join(_STRIPES)})_(?=[a-z0-9]*\d)[a-z0-9]{{6,}}", re.IGNORECASE)
+_ID = re.compile(
+    rf"(?<![a-z0-9_])(?:(?:{'|'.join(_OWN)})_[a-z0-9]{{20,}}|(?:{'|'.join(_STRIPES)})_(?=[a-z0-9]*\d)[a-z0-9]{{6,}})", re.IGNORECASE
+)
 
 
 def key_name(text: str) -> str:
@@ -45,11 +49,11 @@ def key_name(text: str) -> str:
             "The name looks like a credential or a card number, and names are kept for ever.",
             "Give a name without it. If it was a real key, revoke that key: it has travelled where it should not.",
         )
-    if name[0] in FORMULA or text.strip(" ")[:1] in "\t\r\n":
+    if name.lstrip(QUOTES)[:1] in FORMULA or text.strip(" ")[:1] in "\t\r\n":
         raise _refused(
             "The name begins like a formula, which a spreadsheet would work out.", "Begin it with a letter or a digit: not with = + - or @."
         )
-    if _ID.fullmatch(name):
+    if _ID.search(name):
         raise _refused("The name looks like an id, so it would be taken for one.", "Give the key a name that people recognise.")
     if _skeleton(name) in _OTHERS:
         raise _refused("The name is one under which something else acts.", "Say whose key it is, such as refunds agent or Jane's laptop.")
@@ -58,7 +62,8 @@ def key_name(text: str) -> str:
 
 def _skeleton(name: str) -> str:
     """What a reader sees of a name at a glance."""
-    return "".join(each for each in name.casefold().translate(_LOOKALIKE) if each.isalnum())
+    bare = "".join(each for each in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(each))
+    return "".join(each for each in bare.translate(_LOOKALIKE) if each.isalnum())
 
 
 _OTHERS = frozenset(_skeleton(each) for each in _ACTORS)

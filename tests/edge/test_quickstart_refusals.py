@@ -1,5 +1,6 @@
 """`make run` that cannot run says in one or two sentences why, and what to do; it gives nothing to a stranger."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -72,6 +73,18 @@ def test_a_live_key_on_a_home_of_the_test_mode_is_refused(tmp_path: Path) -> Non
     run = _run(tmp_path, BILLY_STRIPE_API_KEY="rk_live_second000000000")
     assert run.returncode == 1
     assert "The Stripe key is of live mode, and what is kept here is of test mode." in run.stderr
+
+
+def test_a_stored_live_key_is_never_sent_to_the_sandbox_and_the_stored_webhook_secret_stays(tmp_path: Path) -> None:
+    stored = {"stripe-api-key": "rk_live_51storedhere0000", "stripe-webhook-secrets": "whsec_production0000000000"}
+    (tmp_path / "secrets.json").write_text(json.dumps(stored))
+    (tmp_path / "secrets.json").chmod(0o600)
+    run = _run(tmp_path)
+    assert run.returncode == 1
+    assert "A live Stripe key is stored here, and a sandbox would get it." in run.stderr
+    assert json.loads((tmp_path / "secrets.json").read_text()).items() >= stored.items()
+    asked = (tmp_path / "logs" / "sandbox.log").read_text()
+    assert "rk_live" not in run.stdout + run.stderr + asked
 
 
 @pytest.mark.parametrize(

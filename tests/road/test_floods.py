@@ -18,6 +18,7 @@ from shared.people.keys import make_key
 from shared.road import floods, trail
 from shared.road.catalogue import OPERATIONS
 from shared.surfaces import mcp, rest
+from shared.telemetry.correlation import following, new_trace
 from tests.surfaces.company import Company, open_company
 
 NOBODY = BillyError("unauthenticated", "No key.")
@@ -207,3 +208,17 @@ async def test_a_process_that_ends_writes_what_it_counted(tmp_path: Path) -> Non
 
 def _index(name: str) -> int:
     return next(index for index, each in enumerate(OPERATIONS) if each.name == name)
+
+
+async def test_a_sum_stands_under_a_correlation_id_of_its_own(company: Company, clock: Clock) -> None:
+    """Not under that of whoever comes by when it is written."""
+    for _ in range(floods.FEW + 5):
+        await trail.refused(company.context, Origin("rest", "203.0.113.7"), NOBODY, "list_charges")
+    clock.time += floods.WINDOW + 1
+    passing = new_trace(company.context.seam.bits)
+    with following(passing):
+        await trail.append(company.context, trail.Row("get_stats", Origin("rest"), trail.Decided.ALLOWED))
+    rows = await company.context.audit.list(limit=100)
+    (summed,) = [row for row in rows if row.get("count")]
+    assert [row["operation"] for row in rows if row.get("correlation_id") == passing.id] == ["get_stats"]
+    assert summed["correlation_id"] != passing.id and summed.get("parent") != passing.id

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.surfaces import health
 from shared.surfaces.health import REMEMBERED, remembered_health
 from tests.spec.conftest import Billy
 
@@ -75,3 +76,19 @@ async def test_a_clock_that_was_set_back_is_no_reason_to_remember_for_ever(billy
     billy.clock.offset -= 3600
     await remembered_health(billy.context)
     assert len(asked) == 2 * once
+
+
+async def test_strangers_who_ask_while_the_stores_are_slow_share_one_look(billy: Billy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that takes longer than it is remembered for is no reason for the next one."""
+    looks = 0
+
+    async def slow(context: Any) -> tuple[dict[str, Any], int]:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        billy.clock.offset += 2 * REMEMBERED
+        return {}, 200
+
+    monkeypatch.setattr(health, "health", slow)
+    await asyncio.gather(*(remembered_health(billy.context) for _ in range(50)))
+    assert looks == 1

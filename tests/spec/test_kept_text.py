@@ -28,6 +28,10 @@ CREDENTIALS = {
     "a card with dashes": "5555-5555-5555-4444",
     "a card without spaces": "378282246310005",
     "a card among digits": "v2 4242 4242 4242 4242 1",
+    "a payment's client secret": "pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_YrKJUKribcBjcG8HVhfZluoGH",
+    "a password": "password: correct-horse-battery",
+    "an api key": "api-key=9f8e7d6c5b4a39281706",
+    "a signed address": "sv=2024&sig=Zm9vYmFyYmF6cXV4Zm9vYmFy",
     "a key of a language model": "sk-ant-" + "b" * 30,
 }
 EACH = pytest.mark.parametrize("text", CREDENTIALS.values(), ids=CREDENTIALS)
@@ -122,7 +126,12 @@ async def test_a_key_is_not_named_after_a_credential_and_the_refusal_does_not_re
         "agent-billy",
         "billy",
         "unknown",
+        "Bílly",
+        "S\u0301tripe",
         *[
+            "key_0123456789abcdefghijklmnop owner",
+            "'=1+1",
+            '"@SUM(A1)',
             "key_" + "q" * 26,
             "KEY_" + "0" * 26,
             "att_" + "1" * 26,

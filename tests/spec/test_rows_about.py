@@ -1,5 +1,6 @@
 """A row says what it was about: read alone, the audit log answers which key, which role, until when, and what was tried."""
 
+import json
 from typing import Any
 
 import pytest
@@ -113,3 +114,12 @@ async def test_a_refused_key_costs_the_stores_the_same_whether_it_is_known_or_no
         assert (await billy.rest(key, "get_stats")).error == "unauthenticated"
         counts.append(list(asked))
     assert counts[0] == counts[1] == ["get", "append"]
+
+
+async def test_a_payments_client_secret_is_no_id_and_stands_in_no_row(billy: Billy) -> None:
+    secret = "pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_YrKJUKribcBjcG8HVhfZluoGH"
+    for role in ("read_only", "owner"):
+        await billy.rest(role, "create_refund", charge=secret, amount=1)
+        await billy.rest(role, "list_charges", customer=secret)
+    rows = await billy.audit()
+    assert len(rows) == 4 and "_secret_" not in json.dumps(rows)
